@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cache_arith.c - incr, decr, ma.
+ *
+ * The stored text is the number.  A shorter result keeps the old length and is
+ * padded with spaces ("10" less 1 is stored as "9 "), as memcached does it: a
+ * client that reads the value back sees the same bytes.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "cache/cache.h"
+
+/* What an item with a number needs besides its key. */
+enum { ROOM = sizeof(struct item) + 8 + 4 + NUM_MAX };
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* As strtoull() at the front of a text that may go on with white space. */
+static bool
+read_number(const char *p, size_t n, uint64_t *number)
+{
+	size_t end;
+
+	if (n == 0 || n > CACHE_NUMBER_MAX)
+		return false;
+	while (n > 0 && is_blank(*p))
+		p++, n--;
+	for (end = 0; end < n && !is_blank(p[end]) && p[end] != '\0';)
+		end++;
+	return num_loose(p, end, UINT64_MAX, number);
+}
+
+/* The item that stands for the new number, private; NULL: no memory. */
+static struct item *
+make(struct store_local *l, const struct item_spec *like, uint64_t number,
+    const struct arith_spec *spec)
+{
+	struct item_spec made = *like;
+	char digits[NUM_MAX];
+	size_t n = num_print(digits, number);
+	struct item *it;
+
+	if (made.value_len < n)
+		made.value_len = (uint32_t)n;
+	made.own_cas = spec->own_cas;
+	it = store_item_new(l, &made);
+	if (it == NULL)
+		return NULL;
+	if (spec->own_cas)
+		memcpy(it->data, &spec->new_cas, sizeof(uint64_t));
+	memcpy(item_value(it), digits, n);
+	memset(item_value(it) + n, ' ', made.value_len - n);
+	return it;
+}
+
+static enum result
+vivify(struct store_local *l, struct shard *s, const struct key *key,
+    const struct arith_spec *spec, rel_time now, struct item **made)
+    REQUIRES(s->lock)
+{
+	struct item_spec empty = {
+		.key = *key,
+		.exptime = spec->vivify_exptime,
+	};
+	struct item *it = make(l, &empty, spec->initial, spec);
+
+	if (it == NULL)
+		return RESULT_NO_MEMORY;
+	if (!shard_insert(s, l, key->hash, it, now)) {
+		if (item_unref(it))
+			store_doom(l, it);
+		return RESULT_NO_MEMORY;
+	}
+	s->counted[SHARD_COUNTER_total_items]++;
+	*made = it;
+	return RESULT_STORED;
+}
+
+static enum result
+change(struct cache *c, struct store_local *l, struct shard *s,
+    struct place at, struct item *old, const struct arith_spec *spec,
+    rel_time now, struct item **made, uint64_t *number) REQUIRES(s->lock)
+{
+	struct item_spec like = {
+		.key = { .data = item_key(old), .len = item_key_len(old),
+		    .binary = old->word & ITEM_BINARY_KEY },
+		.value_len = old->value_len,
+		.client_flags = item_client_flags(old),
+		.exptime = spec->touch ? spec->exptime : old->exptime,
+	};
+	uint64_t kept = old->word & (ITEM_STALE | ITEM_WON | ITEM_FETCHED);
+	struct item *it;
+	uint64_t v;
+
+	if (spec->compare && (!c->cas_enabled || item_cas(old) != spec->cas))
+		return RESULT_EXISTS;
+	if (!read_number(item_value(old), old->value_len, &v))
+		return RESULT_NOT_A_NUMBER;
+	if (!spec->decrement)
+		v += spec->delta;
+	else
+		v = spec->delta > v ? 0 : v - spec->delta;
+	it = make(l, &like, v, spec);
+	if (it == NULL)
+		return RESULT_NO_MEMORY;
+	shard_class(s, old)->event[spec->decrement ? CLASS_DECR_HITS :
+	    CLASS_INCR_HITS]++;
+	shard_replace(s, l, at, old, it, now);
+	it->word |= kept;
+	*number = v;
+	*made = it;
+	return RESULT_STORED;
+}
+
+enum result
+cache_arith(struct cache *c, struct store_local *l, const struct key *key,
+    const struct arith_spec *spec, rel_time now, struct arith_done *out)
+{
+	struct shard *s = store_shard(c->store, key->hash);
+	enum result res = RESULT_NOT_FOUND;
+	struct item *old, *it = NULL;
+	enum found why;
+	struct place at;
+	bool room;
+
+	memset(out, 0, sizeof(*out));
+	room = store_reserve(l, ROOM + key->len, now);
+	shard_lock(s);
+	old = shard_find(s, l, key, now, &at, &why);
+	if (old != NULL) {
+		out->exptime = old->exptime;
+		out->binary_key = old->word & ITEM_BINARY_KEY;
+		/* Without room a number may still change: the old one goes. */
+		res = change(c, l, s, at, old, spec, now, &it, &out->number);
+	} else if (spec->vivify) {
+		out->made = true;
+		out->number = spec->initial;
+		out->binary_key = key->binary;
+		res = room ? vivify(l, s, key, spec, now, &it) :
+		    RESULT_NO_MEMORY;
+	}
+	if (it != NULL && c->cas_enabled)
+		out->cas = item_cas(it);
+	shard_unlock(s, l);
+	return res;
+}

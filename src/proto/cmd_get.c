@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmd_get.c - get, gets, gat, gats.
+ *
+ * The keys of a request are looked up a few at a time: first their buckets are
+ * prefetched, then their items, so that a multi-get waits for memory once a
+ * batch and not once a key.  When the output is full the request stops after a
+ * key and goes on where it was once the client has read.
+ */
+#include "config.h"
+
+#include "proto/command.h"
+#include "proto/events.h"
+#include "proto/prefix.h"
+
+enum { BATCH = 16 };
+
+struct retrieval {
+	struct read_spec spec;
+	bool with_cas;
+	size_t keys_at; /* offset of the first key in the line */
+};
+
+static void
+put_value(struct outbuf *o, const struct key *key, struct hit *hit,
+    bool with_cas)
+{
+	OUT_LITERAL(o, "VALUE ");
+	out_add(o, key->data, key->len);
+	OUT_LITERAL(o, " ");
+	out_number(o, hit->client_flags);
+	OUT_LITERAL(o, " ");
+	out_number(o, hit->value_len);
+	if (with_cas) {
+		OUT_LITERAL(o, " ");
+		out_number(o, hit->cas);
+	}
+	OUT_LITERAL(o, "\r\n");
+	if (hit->pinned != NULL)
+		out_item(o, hit->pinned, hit->value, hit->value_len);
+	else
+		out_add(o, hit->value, hit->value_len);
+	OUT_LITERAL(o, "\r\n");
+}
+
+static void
+count(struct exec *x, const struct retrieval *r, enum result res,
+    const struct hit *hit)
+{
+	struct counters *c = x->counters;
+
+	if (r->spec.touch) {
+		COUNT(c, cmd_touch);
+		if (res == RESULT_HIT)
+			COUNT(c, touch_hits);
+		else
+			COUNT(c, touch_misses);
+		return;
+	}
+	COUNT(c, cmd_get);
+	if (res == RESULT_HIT) {
+		COUNT(c, get_hits);
+		return;
+	}
+	COUNT(c, get_misses);
+	if (hit->why == FOUND_EXPIRED)
+		COUNT(c, get_expired);
+	else if (hit->why == FOUND_FLUSHED)
+		COUNT(c, get_flushed);
+}
+
+static enum result
+one_key(struct exec *x, struct request *req, const struct retrieval *r,
+    const struct key *key)
+{
+	struct hit hit;
+	enum result res = cache_read(x->cache, x->local, key, &r->spec,
+	    x->now, x->scratch, &hit);
+
+	count(x, r, res, &hit);
+	event_get(x, req->s, key, res, &hit);
+	prefix_count(x->env->prefixes, key,
+	    res == RESULT_HIT ? PREFIX_HIT : PREFIX_GET);
+	if (res == RESULT_HIT)
+		put_value(req->out, key, &hit, r->with_cas);
+	return res;
+}
+
+/* Whether there is a key, and none that is too long. */
+static bool
+keys_are_good(const struct request *req, size_t at)
+{
+	const char *p = req->line + at, *end = req->line + req->len;
+	struct token t = token_next(&p, end);
+
+	if (t.len == 0)
+		return false;
+	for (; t.len > 0; t = token_next(&p, end))
+		if (t.len > KEY_MAX)
+			return false;
+	return true;
+}
+
+/* Reads up to BATCH keys and starts to load what they need. */
+static int
+next_keys(struct exec *x, const char **at, const char *end,
+    struct key key[BATCH])
+{
+	int n = 0;
+
+	while (n < BATCH && request_key(&key[n], token_next(at, end))) {
+		cache_prefetch(x->cache, key[n].hash);
+		n++;
+	}
+	for (int i = 0; n > 1 && i < n; i++)
+		cache_prefetch_item(x->cache, key[i].hash);
+	return n;
+}
+
+static enum step
+retrieve(struct exec *x, struct request *req, const struct retrieval *r)
+{
+	const char *at = req->line + r->keys_at, *end = req->line + req->len;
+	struct session *s = req->s;
+	struct key key[BATCH];
+	int n;
+
+	if (s->resume != 0)
+		at = req->line + s->resume;
+	else if (!keys_are_good(req, r->keys_at)) {
+		SAY(req, SAY_BAD_FORMAT);
+		return STEP_DONE;
+	}
+	while ((n = next_keys(x, &at, end, key)) > 0)
+		for (int i = 0; i < n; i++) {
+			if (!out_has_room(req->out)) {
+				s->resume = (size_t)(key[i].data - req->line);
+				return STEP_FLUSH;
+			}
+			if (one_key(x, req, r, &key[i]) == RESULT_BUSY) {
+				s->resume = 0;
+				SAY(req, "SERVER_ERROR refcount overflow "
+				         "during fetch\r\n");
+				return STEP_DONE;
+			}
+		}
+	if (!out_has_room(req->out)) {
+		s->resume = req->len;
+		return STEP_FLUSH;
+	}
+	s->resume = 0;
+	SAY(req, "END\r\n");
+	return STEP_DONE;
+}
+
+enum step
+cmd_get(struct exec *x, struct request *req)
+{
+	struct retrieval r = {
+		.spec.want_value = true,
+		.with_cas = req->command->len == sizeof("gets") - 1,
+		.keys_at = req->command->len,
+	};
+
+	return retrieve(x, req, &r);
+}
+
+enum step
+cmd_gat(struct exec *x, struct request *req)
+{
+	struct retrieval r = {
+		.spec = { .want_value = true, .touch = true },
+		.with_cas = req->command->len == sizeof("gats") - 1,
+	};
+	const char *at = req->line + req->command->len;
+	const char *end = req->line + req->len;
+	struct token exptime = token_next(&at, end);
+
+	r.keys_at = (size_t)(at - req->line);
+	if (token_next(&at, end).len == 0) {
+		SAY(req, SAY_BAD_FORMAT);
+		return STEP_DONE;
+	}
+	if (!request_exptime(exptime, x->now, &r.spec.exptime)) {
+		SAY(req, SAY_BAD_EXPTIME);
+		return STEP_DONE;
+	}
+	return retrieve(x, req, &r);
+}

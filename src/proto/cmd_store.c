@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmd_store.c - set, add, replace, append, prepend, cas.
+ */
+#include "config.h"
+
+#include "base/num.h"
+#include "proto/command.h"
+#include "proto/events.h"
+#include "proto/pending.h"
+#include "proto/prefix.h"
+
+/* Longest data block that memcached's parser takes: 2^31 - 3. */
+#define BYTES_MAX ((uint64_t)2147483645)
+
+enum { KEY = 1, FLAGS, EXPTIME, BYTES, CAS, WORDS_MIN = 5 };
+
+/* What the command's first letters say. */
+static void
+set_mode(const struct request *req, struct store_request *sr)
+{
+	const char *name = req->command->name;
+
+	sr->spec.mode = STORE_SET;
+	if (name[0] == 'c') {
+		sr->spec.compare = true;
+	} else if (name[0] == 'a') {
+		sr->spec.mode = name[1] == 'd' ? STORE_ADD : STORE_APPEND;
+	} else if (name[0] == 'r') {
+		sr->spec.mode = STORE_REPLACE;
+	} else if (name[0] == 'p') {
+		sr->spec.mode = STORE_PREPEND;
+	} else {
+		sr->drops_on_failure = true;
+	}
+}
+
+/* False when the request is wrong and its data has to be swallowed. */
+static bool
+parse(struct exec *x, const struct token *t, size_t n,
+    struct store_request *sr)
+{
+	uint64_t flags;
+
+	if (!request_key(&sr->key, t[KEY]) ||
+	    !num_loose(t[FLAGS].p, t[FLAGS].len, UINT64_MAX, &flags) ||
+	    !request_exptime(t[EXPTIME], x->now, &sr->exptime))
+		return false;
+	sr->client_flags = (uint32_t)flags;
+	if (!sr->spec.compare)
+		return true;
+	return n > CAS && num_loose(t[CAS].p, t[CAS].len, UINT64_MAX,
+	    &sr->spec.cas);
+}
+
+static void
+answer(struct exec *x, struct request *req, const struct store_request *sr,
+    enum result res)
+{
+	switch (res) {
+	case RESULT_STORED:
+		SAY(req, "STORED\r\n");
+		break;
+	case RESULT_EXISTS:
+		SAY(req, "EXISTS\r\n");
+		break;
+	case RESULT_NOT_FOUND:
+		SAY(req, "NOT_FOUND\r\n");
+		break;
+	case RESULT_TOO_LARGE:
+		SAY(req, SAY_TOO_LARGE);
+		break;
+	case RESULT_NO_MEMORY:
+	case RESULT_BUSY:
+		SAY(req, SAY_NO_MEMORY);
+		break;
+	default:
+		SAY(req, "NOT_STORED\r\n");
+		break;
+	}
+	if (!sr->spec.compare)
+		return;
+	if (res == RESULT_STORED)
+		COUNT(x->counters, cas_hits);
+	else if (res == RESULT_EXISTS)
+		COUNT(x->counters, cas_badval);
+	else if (res == RESULT_NOT_FOUND)
+		COUNT(x->counters, cas_misses);
+}
+
+enum step
+cmd_store(struct exec *x, struct request *req)
+{
+	struct store_request sr = { .spec.mode = STORE_SET };
+	struct token t[TOKEN_MAX];
+	size_t n = request_split(req, t);
+	struct stored done;
+	enum result res;
+	enum step step;
+
+	if (n < WORDS_MIN || !num_strict(t[BYTES].p, t[BYTES].len, BYTES_MAX,
+	    &sr.bytes)) {
+		/* Without a length nobody knows where the data would end. */
+		req->loud = true;
+		SAY(req, SAY_BAD_FORMAT);
+		return STEP_DONE;
+	}
+	set_mode(req, &sr);
+	request_strip_noreply(t, &n);
+	if (!parse(x, t, n, &sr)) {
+		SAY(req, SAY_BAD_FORMAT);
+		return body_swallow(req, sr.bytes);
+	}
+	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
+		return step;
+	event_store(x, req, &sr, res);
+	prefix_count(x->env->prefixes, &sr.key, PREFIX_SET);
+	answer(x, req, &sr, res);
+	return STEP_DONE;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pending.h - a storage request whose large value is still coming in.
+ *
+ * The item is there already, and input is read into it.  The request line is
+ * kept and handled a second time when the value is whole: so a handler has no
+ * state of its own.
+ *
+ * Layer: proto.
+ */
+#ifndef PROTO_PENDING_H
+#define PROTO_PENDING_H
+
+#include <stddef.h>
+
+#include "proto/request.h"
+
+struct pending {
+	struct item *item;
+	char *value;
+	size_t len, filled; /* bytes of the value */
+	size_t line_len;
+	char line[];
+};
+
+/* A storage request as its parser understood it. */
+struct store_request {
+	struct key key;
+	uint32_t client_flags;
+	rel_time exptime;
+	uint64_t bytes;
+	struct store_spec spec;
+	bool drops_on_failure; /* a refused value takes the old one with it */
+};
+
+enum body {
+	BODY_AWAITED,  /* return *step */
+	BODY_ANSWERED, /* an error line was written: return *step */
+	BODY_STORED,   /* the cache was asked: *res, *done */
+};
+
+/*
+ * Gets the value of a storage request and stores it.  On AWAITED and ANSWERED
+ * the handler returns *step at once.
+ */
+enum body body_store(struct exec *x, struct request *req,
+    const struct store_request *sr, enum step *step, enum result *res,
+    struct stored *done);
+
+/* Refuses a request: its data block, `bytes` long, is swallowed unread. */
+enum step body_swallow(struct request *req, uint64_t bytes);
+
+void pending_free(struct pending *p, struct exec *x);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stats.h - the reports of `stats` that go by size class.
+ *
+ * Layer: proto.
+ */
+#ifndef PROTO_STATS_H
+#define PROTO_STATS_H
+
+#include "proto/request.h"
+
+struct text;
+
+void stats_items(struct exec *x, struct text *text);
+void stats_slabs(struct exec *x, struct text *text);
+void stats_sizes(struct exec *x, struct text *text);
+
+/* `stats cachedump <class> <limit>`; t[2] and t[3] are its words. */
+enum step stats_cachedump(struct exec *x, struct request *req,
+    const struct token *t, size_t n);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * token.h - the words of a request line.
+ *
+ * Words are separated by spaces, any number of them; every other byte belongs
+ * to a word.  Nothing is copied: a token points into the line.
+ *
+ * Layer: proto.
+ */
+#ifndef PROTO_TOKEN_H
+#define PROTO_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/attr.h"
+
+enum { TOKEN_MAX = 24 };
+
+struct token {
+	const char *p;
+	size_t len;
+};
+
+/* The next word from *at on, and *at moved behind it; len 0 at the end. */
+static inline struct token
+token_next(const char **at, const char *end)
+{
+	struct token t;
+	const char *p = *at;
+
+	while (p < end && *p == ' ')
+		p++;
+	t.p = p;
+	while (p < end && *p != ' ')
+		p++;
+	t.len = (size_t)(p - t.p);
+	*at = p;
+	return t;
+}
+
+/* Splits up to TOKEN_MAX words; returns how many the line has (capped). */
+size_t token_split(struct token *t, const char *line, size_t len);
+
+/* The last word of the line. */
+struct token token_last(const char *line, size_t len);
+
+#define TOKEN_IS(t, literal)                \
+	((t).len == sizeof(literal) - 1 &&  \
+	    memcmp((t).p, literal, sizeof(literal) - 1) == 0)
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * maintenance.h - the thread that tidies up.
+ *
+ * Ten times a second it goes on with the sweep (store/sweep.h), keeps the
+ * store within its limit, and compares what the allocator holds with what the
+ * store accounts for: when pages are thinly used it compacts, and if that is
+ * not enough it withholds part of the limit until it is.
+ *
+ * Layer: server.
+ */
+#ifndef SERVER_MAINTENANCE_H
+#define SERVER_MAINTENANCE_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/mailbox.h"
+#include "store/store.h"
+#include "store/sweep.h"
+
+struct maintenance {
+	struct mailbox mailbox; /* any mail ends the thread */
+	struct mail stop;
+	pthread_t thread;
+	struct event_base *base;
+	struct event *wake, *tick;
+	struct store_local local;
+	struct sweep sweep;
+	_Atomic uint64_t sweeps;
+	bool started;
+	size_t resident_at_start; /* bytes, before any item */
+};
+
+/* False with a line logged. */
+bool maintenance_start(struct maintenance *m, struct store *store,
+    struct counters *counters) MUST_USE;
+void maintenance_stop(struct maintenance *m);
+
+#endif

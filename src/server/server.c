@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * server.c - the whole server: cache, workers, listeners.
+ */
+#include "config.h"
+
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifdef HAVE_LIBSYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "proto/command.h"
+#include "store/arena.h"
+
+enum { SIGNALS = 4, SHARDS_MIN = 16, SHARDS_MAX = 256, PER_THREAD = 4 };
+
+/* What `stats` asks of this layer. */
+
+static void
+gauges(void *server, struct server_gauges *out)
+{
+	struct server *sv = server;
+
+	memset(out, 0, sizeof(*out));
+	out->max_connections = (uint64_t)sv->config.conn_limit;
+	out->curr_connections = (uint64_t)atomic_load(&sv->connections);
+	out->connection_structures = out->curr_connections;
+	/* listeners, one epoll and one eventfd a thread, the standard three */
+	out->reserved_fds = (uint64_t)(sv->listener.count +
+	    2 * (sv->config.threads + 2) + 3);
+	out->threads = (uint64_t)sv->config.threads;
+	out->sweeps = atomic_load(&sv->maintenance.sweeps);
+	out->accepting = atomic_load(&sv->accepting);
+	out->idle_timeout = sv->config.idle_timeout > 0;
+	for (int i = 0; i < sv->config.threads; i++) {
+		struct worker *w = &sv->worker[i];
+
+		out->buffers += atomic_load(&w->buffers);
+		out->buffer_bytes += atomic_load(&w->buffer_bytes);
+		out->buffer_bytes_free += atomic_load(&w->buffer_bytes_free);
+	}
+}
+
+static void
+report_settings(void *server, stat_printer *print, void *ctx)
+{
+	struct server *sv = server;
+
+	sv->config.report_settings(sv->config.settings,
+	    (size_t)atomic_load(&sv->cache.store->limit), print, ctx);
+}
+
+static void
+report_socket(int fd, const char *transport, stat_printer *print, void *ctx,
+    const char *state, const char *peer)
+{
+	char name[32], value[128];
+
+	snprintf(name, sizeof(name), "%d:addr", fd);
+	snprintf(value, sizeof(value), "%s:%s", transport, peer);
+	print(ctx, name, value);
+	snprintf(name, sizeof(name), "%d:state", fd);
+	print(ctx, name, state);
+}
+
+static void
+report_conn(struct conn *c, stat_printer *print, void *ctx)
+{
+	struct session shown = {
+		.state = atomic_load(&c->shown_state),
+	};
+	const char *transport = c->transport == TRANSPORT_TCP ? "tcp" : "unix";
+	char name[32], value[128], peer[96];
+
+	listener_name(c->fd, true, peer, sizeof(peer));
+	report_socket(c->fd, transport, print, ctx,
+	    session_state_name(&shown), peer);
+	listener_name(c->fd, false, peer, sizeof(peer));
+	snprintf(name, sizeof(name), "%d:listen_addr", c->fd);
+	snprintf(value, sizeof(value), "%s:%s", transport, peer);
+	print(ctx, name, value);
+	snprintf(name, sizeof(name), "%d:secs_since_last_cmd", c->fd);
+	snprintf(value, sizeof(value), "%u", clock_rel(clock_ms()) -
+	    atomic_load(&c->last_request));
+	print(ctx, name, value);
+}
+
+static void
+report_conns(void *server, stat_printer *print, void *ctx)
+{
+	struct server *sv = server;
+	char peer[96];
+
+	for (int i = 0; i < sv->listener.count; i++) {
+		struct listening *s = &sv->listener.sock[i];
+
+		listener_name(s->fd, false, peer, sizeof(peer));
+		report_socket(s->fd, s->transport == TRANSPORT_TCP ? "tcp" :
+		    "unix", print, ctx, "conn_listening", peer);
+	}
+	for (int i = 0; i < sv->config.threads; i++) {
+		struct worker *w = &sv->worker[i];
+
+		lock_take(&w->lock);
+		for (struct conn *c = w->conns; c != NULL; c = c->next)
+			report_conn(c, print, ctx);
+		lock_drop(&w->lock);
+	}
+}
+
+static void
+shutdown_from_command(void *server, bool graceful)
+{
+	(void)server;
+	/* The accepting thread has the handler. */
+	raise(graceful ? SIGUSR1 : SIGINT);
+}
+
+/* Start. */
+
+static void
+fill_env(struct server *sv)
+{
+	const struct server_config *c = &sv->config;
+
+	sv->env = (struct proto_env){
+		.cache = &sv->cache,
+		.counters = &sv->counter_set,
+		.feed = &sv->feed,
+		.prefixes = &sv->prefixes,
+		.libevent_version = event_get_version(),
+		.watch_buffer = c->watch_buffer,
+		.shutdown_enabled = c->shutdown_enabled,
+		.flush_enabled = c->flush_enabled,
+		.dump_enabled = c->dump_enabled,
+		.watch_enabled = c->watch_enabled,
+		.track_sizes = c->track_sizes,
+		.debug_commands = c->debug_commands,
+		.detect_binary = c->detect_binary,
+		.server = sv,
+		.gauges = gauges,
+		.report_settings = report_settings,
+		.report_conns = report_conns,
+		.shutdown = shutdown_from_command,
+		.wake_watcher = conn_wake,
+	};
+}
+
+static bool
+make_cache(struct server *sv)
+{
+	struct store_config config = {
+		.limit = sv->config.memory_limit,
+		.shards = SHARDS_MIN,
+		.evict = sv->config.evict,
+		.feed = &sv->feed,
+	};
+
+	while (config.shards < SHARDS_MAX &&
+	    config.shards < (unsigned)sv->config.threads * PER_THREAD)
+		config.shards *= 2;
+	sv->cache.item_max = sv->config.item_max;
+	sv->cache.cas_enabled = sv->config.cas_enabled;
+	sv->cache.store = store_new(&config);
+	return sv->cache.store != NULL;
+}
+
+struct server *
+server_new(const struct server_config *config)
+{
+	struct server *sv = aligned_alloc(CACHE_LINE,
+	    (sizeof(*sv) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+
+	if (sv == NULL)
+		goto fail;
+	memset((void *)sv, 0, sizeof(*sv));
+	hash_start();
+	command_start();
+	sv->config = *config;
+	feed_init(&sv->feed);
+	prefix_init(&sv->prefixes, config->prefix_delimiter,
+	    config->detail_enabled);
+	fill_env(sv);
+	sv->counters = counters_new(&sv->counter_set);
+	sv->worker = calloc((size_t)config->threads, sizeof(*sv->worker));
+	if (sv->counters == NULL || sv->worker == NULL || !make_cache(sv))
+		goto fail;
+	for (; sv->workers < config->threads; sv->workers++)
+		if (!worker_init(&sv->worker[sv->workers], sv))
+			goto fail;
+	return sv;
+fail:
+	log_error("can't start: out of memory");
+	if (sv != NULL)
+		server_free(sv);
+	return NULL;
+}
+
+#ifdef HAVE_LIBSYSTEMD
+static bool
+inherited_sockets(struct listener *ln)
+{
+	int n = sd_listen_fds(1);
+
+	for (int i = 0; i < n && ln->count < LISTENERS_MAX; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		evutil_make_socket_nonblocking(fd);
+		ln->sock[ln->count++] = (struct listening){
+			.owner = ln,
+			.fd = fd,
+			.transport = sd_is_socket_unix(fd, SOCK_STREAM, -1,
+			    NULL, 0) > 0 ? TRANSPORT_LOCAL : TRANSPORT_TCP,
+		};
+	}
+	if (n > 0)
+		log_info("listening on %d inherited sockets", n);
+	return n > 0;
+}
+
+static void
+notify(const char *state)
+{
+	sd_notify(0, state);
+}
+#else
+static bool
+inherited_sockets(struct listener *ln)
+{
+	(void)ln;
+	return false;
+}
+
+static void
+notify(const char *state)
+{
+	(void)state;
+}
+#endif
+
+bool
+server_listen(struct server *sv)
+{
+	return inherited_sockets(&sv->listener) ||
+	    listener_open(&sv->listener, &sv->config.listener);
+}
+
+/* Running. */
+
+struct running {
+	struct server *sv;
+	struct event_base *base;
+	struct event *signal[SIGNALS];
+	bool graceful;
+};
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct running *r = arg;
+
+	(void)what;
+	if (number == SIGHUP) {
+		log_info("SIGHUP: nothing to reload");
+		return;
+	}
+	log_info("stopping signal=%d", (int)number);
+	r->graceful = number == SIGUSR1;
+	event_base_loopbreak(r->base);
+}
+
+static bool
+watch_signals(struct running *r)
+{
+	static const int numbers[SIGNALS] = {
+		SIGINT, SIGTERM, SIGUSR1, SIGHUP
+	};
+
+	for (int i = 0; i < SIGNALS; i++) {
+		r->signal[i] = evsignal_new(r->base, numbers[i], on_signal, r);
+		if (r->signal[i] == NULL ||
+		    event_add(r->signal[i], NULL) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+start_workers(struct server *sv)
+{
+	int started = 0;
+
+	while (started < sv->config.threads &&
+	    worker_start(&sv->worker[started]))
+		started++;
+	return started;
+}
+
+static void
+stop_workers(struct server *sv, int started, bool graceful)
+{
+	for (int i = 0; i < started; i++) {
+		if (graceful)
+			worker_drain(&sv->worker[i]);
+		else
+			worker_stop(&sv->worker[i]);
+	}
+	for (int i = 0; i < started; i++)
+		worker_join(&sv->worker[i]);
+}
+
+bool
+server_run(struct server *sv)
+{
+	struct running r = { .sv = sv, .base = event_base_new() };
+	bool good = false;
+	int started = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (r.base == NULL || !watch_signals(&r) ||
+	    !listener_start(&sv->listener, sv, r.base)) {
+		log_error("can't start: out of memory");
+		goto stop;
+	}
+	started = start_workers(sv);
+	if (started < sv->config.threads ||
+	    !maintenance_start(&sv->maintenance, sv->cache.store,
+	    counters_new(&sv->counter_set)))
+		goto stop;
+	notify("READY=1");
+	good = event_base_dispatch(r.base) >= 0;
+	notify("STOPPING=1");
+stop:
+	listener_close(&sv->listener);
+	stop_workers(sv, started, r.graceful);
+	maintenance_stop(&sv->maintenance);
+	for (int i = 0; i < SIGNALS; i++)
+		if (r.signal[i] != NULL)
+			event_free(r.signal[i]);
+	if (r.base != NULL)
+		event_base_free(r.base);
+	return good;
+}
+
+void
+server_free(struct server *sv)
+{
+	listener_close(&sv->listener);
+	for (int i = 0; i < sv->workers; i++)
+		worker_destroy(&sv->worker[i]);
+	free(sv->worker);
+	if (sv->cache.store != NULL)
+		store_free(sv->cache.store);
+	counters_free(&sv->counter_set);
+	prefix_destroy(&sv->prefixes);
+	feed_destroy(&sv->feed);
+	free(sv);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker.c - a thread with an event loop and its connections.
+ */
+#include "config.h"
+
+#include "server/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "server/server.h"
+
+enum { DRAIN_MS = 5000 };
+
+/* Queue of turns. */
+
+void
+worker_ready(struct worker *w, struct conn *c)
+{
+	if (c->is_ready)
+		return;
+	c->is_ready = true;
+	c->next_ready = NULL;
+	*w->ready_end = c;
+	w->ready_end = &c->next_ready;
+}
+
+static void
+set_time(struct worker *w)
+{
+	struct store *store = w->server->cache.store;
+
+	w->exec.now = clock_rel(clock_ms());
+	if (store_flush_is_due(store, w->exec.now))
+		store_flush_due(store, w->exec.now);
+}
+
+/* Gives everybody who is in the queue now one turn. */
+static void
+run_turns(struct worker *w)
+{
+	struct conn **last = w->ready_end;
+
+	while (w->ready != NULL) {
+		struct conn *c = w->ready;
+		bool is_last = &c->next_ready == last;
+
+		w->ready = c->next_ready;
+		if (w->ready == NULL)
+			w->ready_end = &w->ready;
+		c->is_ready = false;
+		conn_turn(c);
+		if (is_last)
+			break;
+	}
+}
+
+/* Buffers. */
+
+static void
+count_buffers(struct worker *w, int made, size_t size)
+{
+	atomic_fetch_add(&w->buffers, (uint64_t)(int64_t)made);
+	atomic_fetch_add(&w->buffer_bytes,
+	    (uint64_t)((int64_t)made * (int64_t)size));
+}
+
+char *
+worker_take_in(struct worker *w)
+{
+	char *in;
+
+	if (w->in_pooled > 0)
+		return w->in_pool[--w->in_pooled];
+	in = malloc(IN_SIZE);
+	if (in != NULL)
+		count_buffers(w, 1, IN_SIZE);
+	return in;
+}
+
+void
+worker_give_in(struct worker *w, char *in)
+{
+	if (w->in_pooled < POOLED) {
+		w->in_pool[w->in_pooled++] = in;
+		return;
+	}
+	free(in);
+	count_buffers(w, -1, IN_SIZE);
+}
+
+struct outbuf *
+worker_take_out(struct worker *w)
+{
+	struct outbuf *out;
+
+	if (w->out_pooled > 0)
+		return w->out_pool[--w->out_pooled];
+	out = calloc(1, sizeof(*out));
+	if (out == NULL)
+		return NULL;
+	out->buf = malloc(OUT_SIZE);
+	if (out->buf == NULL) {
+		free(out);
+		return NULL;
+	}
+	count_buffers(w, 1, OUT_SIZE);
+	return out;
+}
+
+static void
+free_out(struct worker *w, struct outbuf *out)
+{
+	free(out->buf);
+	free(out);
+	count_buffers(w, -1, OUT_SIZE);
+}
+
+void
+worker_give_out(struct worker *w, struct outbuf *out)
+{
+	if (w->out_pooled < POOLED)
+		w->out_pool[w->out_pooled++] = out;
+	else
+		free_out(w, out);
+}
+
+/* Connections. */
+
+void
+worker_link(struct worker *w, struct conn *c)
+{
+	lock_take(&w->lock);
+	c->next = w->conns;
+	c->prev = NULL;
+	if (w->conns != NULL)
+		w->conns->prev = c;
+	w->conns = c;
+	w->count++;
+	lock_drop(&w->lock);
+}
+
+void
+worker_unlink(struct worker *w, struct conn *c)
+{
+	lock_take(&w->lock);
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		w->conns = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	w->count--;
+	lock_drop(&w->lock);
+}
+
+static void
+close_all(struct worker *w, bool idle_only)
+{
+	struct conn *c = w->conns, *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		if (!idle_only || (conn_is_idle(c) && !c->is_ready))
+			conn_close(c, CLOSE_SHUTDOWN);
+	}
+}
+
+static void
+kick_idle(struct worker *w, rel_time timeout)
+{
+	struct conn *c = w->conns, *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		if (w->exec.now - atomic_load(&c->last_request) <= timeout ||
+		    session_is_watching(&c->session) || c->is_ready)
+			continue;
+		COUNT(w->exec.counters, idle_kicks);
+		conn_close(c, CLOSE_IDLE);
+	}
+}
+
+/* Mail and time. */
+
+static void
+open_socket(struct worker *w, struct mail_socket *m)
+{
+	if (w->stopping || w->draining) {
+		close(m->fd);
+		atomic_fetch_sub(&w->server->connections, 1);
+	} else if (conn_open(w, m->fd, m->listen_fd, m->transport)) {
+		/* The first request is mostly there already. */
+		worker_ready(w, w->conns);
+	}
+	free(m);
+}
+
+static void
+on_mail(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct mail *m = mailbox_take(&w->mailbox), *next;
+
+	(void)fd;
+	(void)what;
+	set_time(w);
+	for (; m != NULL; m = next) {
+		next = m->next;
+		switch (m->kind) {
+		case MAIL_SOCKET:
+			open_socket(w, (struct mail_socket *)m);
+			break;
+		case MAIL_WATCHER:
+			conn_mail((struct conn *)((char *)m -
+			    offsetof(struct conn, wake)));
+			break;
+		case MAIL_DRAIN:
+			w->draining = true;
+			w->drain_until = clock_ms() + DRAIN_MS;
+			break;
+		default:
+			w->stopping = true;
+			break;
+		}
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	int timeout = w->server->config.idle_timeout;
+
+	(void)fd;
+	(void)what;
+	set_time(w);
+	if (timeout > 0)
+		kick_idle(w, (rel_time)timeout);
+	if (w->draining) {
+		close_all(w, true);
+		if (w->conns == NULL || clock_ms() > w->drain_until)
+			w->stopping = true;
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct worker *w = arg;
+
+	while (!w->stopping) {
+		event_base_loop(w->base, w->ready != NULL ?
+		    EVLOOP_NONBLOCK : EVLOOP_ONCE);
+		set_time(w);
+		run_turns(w);
+	}
+	close_all(w, false);
+	while (w->ready != NULL)
+		run_turns(w);
+	return NULL;
+}
+
+/* Start and end. */
+
+bool
+worker_init(struct worker *w, struct server *server)
+{
+	struct timeval second = { 1, 0 };
+
+	w->server = server;
+	w->ready_end = &w->ready;
+	w->stop.kind = MAIL_STOP;
+	w->drain.kind = MAIL_DRAIN;
+	w->exec.env = &server->env;
+	w->exec.cache = &server->cache;
+	w->exec.local = &w->local;
+	lock_init(&w->lock, LOCK_SERVER);
+	if (!mailbox_open(&w->mailbox)) {
+		log_error("can't open an eventfd");
+		return false;
+	}
+	w->exec.counters = counters_new(&server->counter_set);
+	w->base = event_base_new();
+	if (w->exec.counters == NULL || w->base == NULL) {
+		log_error("can't start a worker: out of memory");
+		return false;
+	}
+	store_local_init(&w->local, server->cache.store, w->exec.counters);
+	set_time(w);
+	event_assign(&w->wake, w->base, w->mailbox.wake_fd,
+	    EV_READ | EV_PERSIST, on_mail, w);
+	event_assign(&w->tick, w->base, -1, EV_PERSIST, on_tick, w);
+	return event_add(&w->wake, NULL) == 0 &&
+	    event_add(&w->tick, &second) == 0;
+}
+
+bool
+worker_start(struct worker *w)
+{
+	if (pthread_create(&w->thread, NULL, run, w) == 0)
+		return true;
+	log_error("can't start a worker thread");
+	return false;
+}
+
+void
+worker_stop(struct worker *w)
+{
+	mailbox_post(&w->mailbox, &w->stop);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	mailbox_post(&w->mailbox, &w->drain);
+}
+
+void
+worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+}
+
+void
+worker_destroy(struct worker *w)
+{
+	/* What was posted after the thread's last look. */
+	w->stopping = true;
+	on_mail(-1, 0, w);
+	while (w->in_pooled > 0)
+		free(w->in_pool[--w->in_pooled]);
+	while (w->out_pooled > 0)
+		free_out(w, w->out_pool[--w->out_pooled]);
+	event_del(&w->wake);
+	event_del(&w->tick);
+	event_base_free(w->base);
+	store_local_done(&w->local);
+	mailbox_close(&w->mailbox);
+	lock_destroy(&w->lock);
+}

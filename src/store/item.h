@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * item.h - a stored value, and its layout.
+ *
+ *	 0        8         12         16          20             24
+ *	+--------+---------+----------+-----------+--------------+---
+ *	| word   | exptime | accessed | value_len | refs|key_len | ...
+ *	+--------+---------+----------+-----------+--------------+---
+ *	... [cas 8] [client_flags 4] key value
+ *
+ * word = number of the store (43 bits) << 21 | bits.  The fields in brackets
+ * are there when their bit is set, so that a plain item pays for none of them;
+ * birth, source version, grace and tags have their bits reserved beside these.
+ *
+ * Key, value, client flags and their lengths never change once the item is
+ * linked: a write publishes a new item.  word, exptime, accessed and cas are
+ * not content; the lock of the item's shard guards them.
+ *
+ * The table owns one reference.  A reader that needs the value after it drops
+ * the lock takes its own, and reads key and value only.
+ *
+ * Layer: store.
+ */
+#ifndef STORE_ITEM_H
+#define STORE_ITEM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+
+enum { KEY_MAX = 250 };
+#define VALUE_MAX ((uint64_t)1 << 30)
+
+/* A key as it came in a request; `data` belongs to the caller. */
+struct key {
+	const char *data;
+	size_t len;
+	bool binary; /* stands on the wire in base64 */
+	uint64_t hash;
+};
+
+enum item_bit {
+	ITEM_CAS = 1 << 0,   /* a CAS number of its own: E, md I */
+	ITEM_FLAGS = 1 << 4, /* client flags other than 0 */
+	/* bits 1-3 and 5-8: birth, source version, grace, number of tags */
+	ITEM_BINARY_KEY = 1 << 9,
+	ITEM_STALE = 1 << 10,   /* marked by md I or an older ms C I */
+	ITEM_WON = 1 << 11,     /* somebody was told to recache (W) */
+	ITEM_FETCHED = 1 << 12, /* read since it was stored */
+	ITEM_LINKED = 1 << 13,  /* in its shard's table */
+	ITEM_SEQ_SHIFT = 21,
+};
+
+struct item {
+	uint64_t word;
+	rel_time exptime;
+	rel_time accessed;
+	uint32_t value_len;
+	_Atomic uint32_t refs; /* count << 8 | key length */
+	char data[];
+};
+
+/* What an item is made from. */
+struct item_spec {
+	struct key key;
+	uint32_t value_len;
+	uint32_t client_flags;
+	bool own_cas;
+	rel_time exptime;
+};
+
+/* Bytes of the item, and of the header and optional fields before the key. */
+size_t item_size_for(const struct item_spec *spec);
+
+/*
+ * Lays out an item in `memory` (item_size_for() bytes) with one reference;
+ * the value is the caller's to fill.
+ */
+struct item *item_init(void *memory, const struct item_spec *spec);
+
+static inline size_t
+item_key_len(const struct item *it)
+{
+	return atomic_load_explicit(&it->refs, memory_order_relaxed) & 0xff;
+}
+
+static inline size_t
+item_fields(uint64_t word)
+{
+	return (word & ITEM_CAS ? 8 : 0) + (word & ITEM_FLAGS ? 4 : 0);
+}
+
+static inline const char *
+item_key(const struct item *it)
+{
+	return it->data + item_fields(it->word);
+}
+
+static inline char *
+item_value(struct item *it)
+{
+	return it->data + item_fields(it->word) + item_key_len(it);
+}
+
+static inline size_t
+item_size(const struct item *it)
+{
+	return offsetof(struct item, data) + item_fields(it->word) +
+	    item_key_len(it) + it->value_len;
+}
+
+static inline uint32_t
+item_client_flags(const struct item *it)
+{
+	uint32_t flags = 0;
+
+	if (it->word & ITEM_FLAGS)
+		memcpy(&flags, it->data + (it->word & ITEM_CAS ? 8 : 0),
+		    sizeof(flags));
+	return flags;
+}
+
+/* The number of the store that made the item. */
+static inline uint64_t
+item_stored(const struct item *it)
+{
+	return it->word >> ITEM_SEQ_SHIFT;
+}
+
+/* The number clients see. */
+static inline uint64_t
+item_cas(const struct item *it)
+{
+	uint64_t cas = item_stored(it);
+
+	if (it->word & ITEM_CAS)
+		memcpy(&cas, it->data, sizeof(cas));
+	return cas;
+}
+
+static inline bool
+item_is_expired(const struct item *it, rel_time now)
+{
+	return it->exptime != 0 && it->exptime <= now;
+}
+
+static inline bool
+item_has_key(const struct item *it, const struct key *key)
+{
+	return item_key_len(it) == key->len &&
+	    memcmp(item_key(it), key->data, key->len) == 0;
+}
+
+/* Another reference; false when there are too many to count. */
+static inline bool
+item_ref(struct item *it)
+{
+	uint32_t refs = atomic_load_explicit(&it->refs, memory_order_relaxed);
+
+	if (UNLIKELY(refs >= UINT32_MAX - 0x10000))
+		return false;
+	atomic_fetch_add_explicit(&it->refs, 0x100, memory_order_relaxed);
+	return true;
+}
+
+/* Gives a reference back; true when it was the last one. */
+static inline bool
+item_unref(struct item *it)
+{
+	/* acquire and release: the last one sees all that others did */
+	return atomic_fetch_sub_explicit(&it->refs, 0x100,
+	    memory_order_acq_rel) < 0x200;
+}
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shard.c - one lock and all that it guards.
+ */
+#include "config.h"
+
+#include "store/shard.h"
+
+#include <inttypes.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/uri.h"
+#include "store/arena.h"
+#include "store/store.h"
+
+enum { ACTIVE_SECONDS = 60 };
+
+bool
+shard_init(struct shard *s, struct store *store)
+{
+	s->store = store;
+	if (!table_init(&s->table))
+		return false;
+	lock_init(&s->lock, LOCK_SHARD);
+	return true;
+}
+
+void
+shard_destroy(struct shard *s)
+{
+	table_free(&s->table);
+	lock_destroy(&s->lock);
+}
+
+void
+shard_lock(struct shard *s) UNCHECKED_LOCKING
+{
+	lock_take(&s->lock);
+}
+
+void
+shard_unlock(struct shard *s, struct store_local *l) UNCHECKED_LOCKING
+{
+	lock_drop(&s->lock);
+	if (l->dead != NULL)
+		store_bury(l);
+}
+
+static size_t
+mean_size(const struct shard *s)
+{
+	return s->table.items > 0 ? s->bytes / s->table.items : 0;
+}
+
+struct sizeclass *
+shard_class(struct shard *s, const struct item *it)
+{
+	size_t size = sizeclass_item_size(item_key_len(it), it->value_len,
+	    it->word & ITEM_FLAGS);
+
+	return &s->cls[sizeclass_of(size)];
+}
+
+static void
+count_linked(struct shard *s, struct item *it, size_t size)
+{
+	struct sizeclass *c = shard_class(s, it);
+
+	s->bytes += size;
+	s->timed += it->exptime != 0;
+	c->items++;
+	c->bytes += sizeclass_item_size(item_key_len(it), it->value_len,
+	    it->word & ITEM_FLAGS);
+}
+
+static void
+count_unlinked(struct shard *s, struct item *it)
+{
+	struct sizeclass *c = shard_class(s, it);
+
+	s->bytes -= arena_true_size(item_size(it));
+	s->timed -= it->exptime != 0;
+	c->items--;
+	c->bytes -= sizeclass_item_size(item_key_len(it), it->value_len,
+	    it->word & ITEM_FLAGS);
+}
+
+/* Drops the table's reference; the last one queues the item to be freed. */
+static void
+let_go(struct store_local *l, struct item *it)
+{
+	it->word &= ~(uint64_t)ITEM_LINKED;
+	if (item_unref(it))
+		store_doom(l, it);
+}
+
+static void
+number(struct shard *s, struct item *it, rel_time now)
+{
+	DCHECK(!(it->word & ITEM_LINKED));
+	it->word &= ((uint64_t)1 << ITEM_SEQ_SHIFT) - 1;
+	it->word |= store_next_seq(s->store) << ITEM_SEQ_SHIFT | ITEM_LINKED;
+	it->accessed = now;
+}
+
+bool
+shard_insert(struct shard *s, struct store_local *l, uint64_t hash,
+    struct item *it, rel_time now)
+{
+	size_t size = arena_true_size(item_size(it));
+	size_t table_bytes = s->table.bytes;
+	uint8_t level = evict_level(&s->evict, size, mean_size(s));
+	expire_code position = expire_position(it->exptime, now);
+
+	if (!table_insert(&s->table, hash, it, position, level))
+		return false;
+	number(s, it, now);
+	evict_added(&s->evict, level);
+	count_linked(s, it, size);
+	table_grow(&s->table);
+	l->credit -= (int64_t)s->table.bytes - (int64_t)table_bytes;
+	return true;
+}
+
+void
+shard_replace(struct shard *s, struct store_local *l, struct place at,
+    struct item *old, struct item *it, rel_time now)
+{
+	size_t size = arena_true_size(item_size(it));
+	uint8_t level = slot_level(at.bucket, at.slot);
+
+	evict_removed(&s->evict, level);
+	level = evict_lifted(&s->evict, level, size, mean_size(s));
+	evict_added(&s->evict, level);
+	slot_set_level(at, level);
+	count_unlinked(s, old);
+	number(s, it, now);
+	count_linked(s, it, size);
+	table_replace(at, it, expire_position(it->exptime, now));
+	let_go(l, old);
+}
+
+void
+shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
+    struct place at, struct item *it)
+{
+	size_t table_bytes = s->table.bytes;
+
+	evict_removed(&s->evict, slot_level(at.bucket, at.slot));
+	count_unlinked(s, it);
+	table_remove(&s->table, hash, at);
+	l->credit += (int64_t)table_bytes - (int64_t)s->table.bytes;
+	let_go(l, it);
+}
+
+void
+shard_count_dead(struct shard *s, const struct item *it, enum class_event how)
+{
+	struct sizeclass *c = shard_class(s, it);
+
+	c->event[how]++;
+	if (!(it->word & ITEM_FETCHED)) {
+		s->counted[SHARD_COUNTER_expired_unfetched]++;
+		c->event[CLASS_EXPIRED_UNFETCHED]++;
+	}
+}
+
+struct item *
+shard_find(struct shard *s, struct store_local *l, const struct key *key,
+    rel_time now, struct place *at, enum found *why)
+{
+	struct item *it = table_find(&s->table, key, at);
+
+	*why = FOUND_NOTHING;
+	if (it == NULL)
+		return NULL;
+	*why = FOUND;
+	if (UNLIKELY(item_is_expired(it, now)))
+		*why = FOUND_EXPIRED;
+	else if (UNLIKELY(store_is_flushed(s->store, it)))
+		*why = FOUND_FLUSHED;
+	else
+		return it;
+	s->counted[SHARD_COUNTER_reclaimed]++;
+	shard_count_dead(s, it, CLASS_RECLAIMED);
+	shard_remove(s, l, key->hash, *at, it);
+	return NULL;
+}
+
+void
+shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
+{
+	uint8_t level = slot_level(at.bucket, at.slot);
+	uint8_t lifted = evict_lifted(&s->evict, level,
+	    arena_true_size(item_size(it)), mean_size(s));
+
+	if (lifted != level) {
+		evict_removed(&s->evict, level);
+		evict_added(&s->evict, lifted);
+		slot_set_level(at, lifted);
+	}
+	it->word |= ITEM_FETCHED;
+	it->accessed = now;
+}
+
+void
+shard_touch(struct shard *s, struct place at, struct item *it,
+    rel_time exptime, rel_time now)
+{
+	s->timed -= it->exptime != 0;
+	s->timed += exptime != 0;
+	it->exptime = exptime;
+	slot_set_position(at, expire_position(exptime, now));
+}
+
+static void
+publish_eviction(struct shard *s, const struct item *it, rel_time now)
+{
+	struct feed *feed = s->store->feed;
+	char key[3 * KEY_MAX];
+
+	if (feed == NULL || !feed_wanted(feed, STORE_FEED_EVICTIONS))
+		return;
+	feed_publish(feed, STORE_FEED_EVICTIONS, "eviction",
+	    "key=%.*s fetch=%s ttl=%lld la=%u clsid=%u size=%u",
+	    (int)uri_encode(key, item_key(it), item_key_len(it)), key,
+	    it->word & ITEM_FETCHED ? "yes" : "no",
+	    it->exptime == 0 ? -1 : (long long)it->exptime - now,
+	    now - it->accessed, (unsigned)(shard_class(s, it) - s->cls),
+	    it->value_len);
+}
+
+static void
+count_evicted(struct shard *s, const struct item *it, rel_time now)
+{
+	struct sizeclass *c = shard_class(s, it);
+
+	s->counted[SHARD_COUNTER_evictions]++;
+	c->event[CLASS_EVICTED]++;
+	c->evicted_time = now - it->accessed;
+	if (it->exptime != 0)
+		c->event[CLASS_EVICTED_NONZERO]++;
+	if (!(it->word & ITEM_FETCHED)) {
+		s->counted[SHARD_COUNTER_evicted_unfetched]++;
+		c->event[CLASS_EVICTED_UNFETCHED]++;
+	} else if (now - it->accessed < ACTIVE_SECONDS) {
+		s->counted[SHARD_COUNTER_evicted_active]++;
+		c->event[CLASS_EVICTED_ACTIVE]++;
+	}
+}
+
+bool
+shard_evict(struct shard *s, struct store_local *l, rel_time now)
+{
+	struct place at;
+	struct item *it = evict_pick(&s->evict, &s->table, s->table.items,
+	    &at);
+
+	if (it == NULL)
+		return false;
+	if (item_is_expired(it, now) || store_is_flushed(s->store, it)) {
+		s->counted[SHARD_COUNTER_reclaimed]++;
+		shard_count_dead(s, it, CLASS_RECLAIMED);
+	} else {
+		count_evicted(s, it, now);
+		publish_eviction(s, it, now);
+	}
+	shard_remove(s, l, hash_key(item_key(it), item_key_len(it)), at, it);
+	return true;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shard.h - one lock and all that it guards.
+ *
+ * A shard is a slice of the store: keys are spread by the highest bits of
+ * their hash.  Under its lock an item is looked up, linked, replaced, removed;
+ * nothing is written to a socket and no other lock but the feed's is taken.
+ *
+ * Layer: store.
+ */
+#ifndef STORE_SHARD_H
+#define STORE_SHARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/lock.h"
+#include "store/evict.h"
+#include "store/item.h"
+#include "store/sizeclass.h"
+#include "store/table.h"
+
+struct store;
+
+/*
+ * What one thread brings along: its counters, memory that it has reserved
+ * from the limit, and items that it unlinked and frees after the unlock.
+ */
+struct store_local {
+	struct store *store;
+	struct counters *counters;
+	int64_t credit; /* bytes; below 0 after a store that went over */
+	struct item *dead;
+	unsigned cursor; /* shard to evict from next */
+};
+
+struct CACHE_ALIGNED shard {
+	struct lock lock;
+
+	/* guarded by lock */
+	struct table table;
+	struct evict evict;
+	size_t bytes; /* true size of all linked items */
+	uint64_t counted[SHARD_COUNTER_COUNT];
+	struct sizeclass cls[SIZECLASS_COUNT];
+	size_t timed; /* items with an exptime */
+
+	/* set by shard_init(), read by all */
+	struct store *store;
+};
+
+/* Why a key was not found; also what happened to a dead item met. */
+enum found {
+	FOUND,
+	FOUND_NOTHING,
+	FOUND_EXPIRED, /* it was there, had expired, and is removed now */
+	FOUND_FLUSHED, /* it was there, had been flushed, and is removed now */
+};
+
+/* False when out of memory. */
+bool shard_init(struct shard *s, struct store *store) MUST_USE;
+void shard_destroy(struct shard *s);
+
+void shard_lock(struct shard *s) ACQUIRE(s->lock);
+/* Also frees what this thread unlinked meanwhile. */
+void shard_unlock(struct shard *s, struct store_local *l) RELEASE(s->lock);
+
+/* The living item with that key, or NULL and why. */
+struct item *shard_find(struct shard *s, struct store_local *l,
+    const struct key *key, rel_time now, struct place *at, enum found *why)
+    REQUIRES(s->lock);
+
+/*
+ * Numbers the item (item_stored()) and links it under a key that is not there.
+ * The table takes over the caller's reference; on failure (out of memory) the
+ * caller keeps it.
+ */
+bool shard_insert(struct shard *s, struct store_local *l, uint64_t hash,
+    struct item *it, rel_time now) REQUIRES(s->lock) MUST_USE;
+
+/* The same in the place of `old`, which has the same key.  Can't fail. */
+void shard_replace(struct shard *s, struct store_local *l, struct place at,
+    struct item *old, struct item *it, rel_time now) REQUIRES(s->lock);
+
+void shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
+    struct place at, struct item *it) REQUIRES(s->lock);
+
+/* Notes that the item was read: lifts it, marks it fetched. */
+void shard_hit(struct shard *s, struct place at, struct item *it,
+    rel_time now) REQUIRES(s->lock);
+
+/* Gives the item another exptime. */
+void shard_touch(struct shard *s, struct place at, struct item *it,
+    rel_time exptime, rel_time now) REQUIRES(s->lock);
+
+/* Removes one item to make room; false when none was met. */
+bool shard_evict(struct shard *s, struct store_local *l, rel_time now)
+    REQUIRES(s->lock) MUST_USE;
+
+/* Counts a removed dead item: expired_unfetched and its class. */
+void shard_count_dead(struct shard *s, const struct item *it,
+    enum class_event how) REQUIRES(s->lock);
+
+/* The class an item counts in. */
+struct sizeclass *shard_class(struct shard *s, const struct item *it);
+
+#endif

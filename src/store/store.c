@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * store.c - all shards, the memory limit, and the one counter.
+ */
+#include "config.h"
+
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "store/arena.h"
+
+enum {
+	CREDIT_MIN = 4096,
+	CREDIT_MAX = 256 * 1024,
+	CREDIT_PART = 2048, /* of the limit, reserved ahead by one thread */
+	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
+};
+
+static void
+set_limit(struct store *st, size_t limit)
+{
+	int64_t step = (int64_t)limit / CREDIT_PART;
+
+	if (step < CREDIT_MIN)
+		step = CREDIT_MIN;
+	if (step > CREDIT_MAX)
+		step = CREDIT_MAX;
+	atomic_store(&st->credit_step, step);
+	atomic_store(&st->limit, (int64_t)limit);
+}
+
+struct store *
+store_new(const struct store_config *config)
+{
+	struct store *st = aligned_alloc(CACHE_LINE, sizeof(*st));
+	size_t bytes = config->shards * sizeof(struct shard);
+
+	CHECK(config->shards > 1 && config->shards <= 256 &&
+	    (config->shards & (config->shards - 1)) == 0);
+	if (st == NULL)
+		return NULL;
+	memset((void *)st, 0, sizeof(*st));
+	st->shard = aligned_alloc(CACHE_LINE, bytes);
+	if (st->shard == NULL)
+		goto fail;
+	memset((void *)st->shard, 0, bytes);
+	st->shard_shift = 64 - (unsigned)__builtin_ctz(config->shards);
+	st->feed = config->feed;
+	st->evict = config->evict;
+	set_limit(st, config->limit);
+	for (; st->shards < config->shards; st->shards++) {
+		struct shard *s = &st->shard[st->shards];
+
+		if (!shard_init(s, st))
+			goto fail;
+		atomic_fetch_add(&st->used, (int64_t)s->table.bytes);
+	}
+	return st;
+fail:
+	for (unsigned i = 0; i < st->shards; i++)
+		shard_destroy(&st->shard[i]);
+	free(st->shard);
+	free(st);
+	return NULL;
+}
+
+/* The first item of a chain; false when it is empty. */
+static bool
+first_item(struct bucket *b, struct place *at)
+{
+	for (; b != NULL; b = table_next(b))
+		for (int k = 0; k < TABLE_SLOTS; k++)
+			if (slot_item(b, k) != NULL) {
+				*at = (struct place){ b, k };
+				return true;
+			}
+	return false;
+}
+
+static void
+remove_all(struct shard *s, struct store_local *l)
+{
+	struct place at;
+
+	shard_lock(s);
+	for (uint32_t i = 0; i < table_buckets(&s->table); i++)
+		/* i as a hash leads to bucket i */
+		while (first_item(table_bucket(&s->table, i), &at))
+			shard_remove(s, l, i, at,
+			    slot_item(at.bucket, at.slot));
+	shard_unlock(s, l);
+}
+
+void
+store_free(struct store *st)
+{
+	struct store_local l;
+
+	store_local_init(&l, st, NULL);
+	for (unsigned i = 0; i < st->shards; i++) {
+		remove_all(&st->shard[i], &l);
+		shard_destroy(&st->shard[i]);
+	}
+	free(st->shard);
+	free(st);
+}
+
+void
+store_local_init(struct store_local *l, struct store *st,
+    struct counters *counters)
+{
+	memset(l, 0, sizeof(*l));
+	l->store = st;
+	l->counters = counters;
+}
+
+void
+store_local_done(struct store_local *l)
+{
+	atomic_fetch_sub(&l->store->used, l->credit);
+	l->credit = 0;
+}
+
+/* Memory. */
+
+/* Tries to take `want` bytes from the limit as credit. */
+static bool
+take_credit(struct store_local *l, int64_t want)
+{
+	struct store *st = l->store;
+	int64_t limit = atomic_load_explicit(&st->limit,
+	    memory_order_relaxed) - atomic_load_explicit(&st->squeeze,
+	    memory_order_relaxed);
+	int64_t used = atomic_fetch_add_explicit(&st->used, want,
+	    memory_order_relaxed) + want;
+
+	if (used <= limit) {
+		l->credit += want;
+		return true;
+	}
+	atomic_fetch_sub_explicit(&st->used, want, memory_order_relaxed);
+	return false;
+}
+
+static void
+return_credit(struct store_local *l)
+{
+	int64_t step = atomic_load_explicit(&l->store->credit_step,
+	    memory_order_relaxed);
+
+	if (l->credit > 4 * step) {
+		atomic_fetch_sub_explicit(&l->store->used, l->credit - step,
+		    memory_order_relaxed);
+		l->credit = step;
+	}
+}
+
+/* Evicts some items of the next shard; false when all shards are empty. */
+static bool
+evict_some(struct store_local *l, int64_t need, rel_time now)
+{
+	struct store *st = l->store;
+
+	for (unsigned tried = 0; tried < st->shards; tried++) {
+		struct shard *s = &st->shard[l->cursor++ % st->shards];
+		size_t before, n = 0;
+
+		shard_lock(s);
+		before = s->bytes;
+		while (n < EVICT_BATCH && s->table.items > 0 &&
+		    (int64_t)(before - s->bytes) < need) {
+			if (!shard_evict(s, l, now))
+				break; /* let others have the lock */
+			n++;
+		}
+		before = s->table.items;
+		shard_unlock(s, l);
+		if (n > 0 || before > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+store_reserve(struct store_local *l, size_t size, rel_time now)
+{
+	struct store *st = l->store;
+	int64_t need = (int64_t)arena_true_size(size);
+
+	while (UNLIKELY(l->credit < need)) {
+		int64_t step = atomic_load_explicit(&st->credit_step,
+		    memory_order_relaxed);
+		int64_t missing = need - l->credit;
+
+		if (take_credit(l, missing + step) || take_credit(l, missing))
+			break;
+		if (!st->evict || !evict_some(l, missing, now))
+			return false;
+	}
+	return true;
+}
+
+void
+store_settle(struct store_local *l, rel_time now)
+{
+	struct store *st = l->store;
+
+	return_credit(l);
+	while (st->evict) {
+		int64_t over = atomic_load(&st->used) + atomic_load(
+		    &st->squeeze) - atomic_load(&st->limit);
+
+		if (over <= 0 || !evict_some(l, over, now))
+			break;
+		store_local_done(l);
+	}
+}
+
+struct item *
+store_item_new(struct store_local *l, const struct item_spec *spec)
+{
+	size_t size = item_size_for(spec);
+	void *memory = arena_alloc(size);
+
+	if (memory == NULL) {
+		COUNT(l->counters, malloc_fails);
+		return NULL;
+	}
+	l->credit -= (int64_t)arena_true_size(size);
+	return item_init(memory, spec);
+}
+
+static void
+item_free(struct store_local *l, struct item *it)
+{
+	size_t size = item_size(it);
+
+	arena_free(it, size);
+	l->credit += (int64_t)arena_true_size(size);
+}
+
+void
+store_item_release(struct store_local *l, struct item *it)
+{
+	if (item_unref(it)) {
+		item_free(l, it);
+		return_credit(l);
+	}
+}
+
+/* The queue is linked through `exptime` and `accessed`: nobody reads them. */
+void
+store_doom(struct store_local *l, struct item *it)
+{
+	memcpy(&it->exptime, &l->dead, sizeof(l->dead));
+	l->dead = it;
+}
+
+void
+store_bury(struct store_local *l)
+{
+	while (l->dead != NULL) {
+		struct item *it = l->dead;
+
+		memcpy(&l->dead, &it->exptime, sizeof(l->dead));
+		item_free(l, it);
+	}
+	return_credit(l);
+}
+
+void
+store_set_limit(struct store *st, size_t limit)
+{
+	set_limit(st, limit);
+}
+
+/* flush_all. */
+
+static void
+raise_flush_clock(struct store *st)
+{
+	uint64_t seq = store_next_seq(st);
+	uint64_t clock = atomic_load(&st->flush_clock);
+
+	/* release: pairs with store_is_flushed() */
+	while (clock < seq && !atomic_compare_exchange_weak_explicit(
+	    &st->flush_clock, &clock, seq, memory_order_release,
+	    memory_order_relaxed))
+		;
+}
+
+void
+store_flush(struct store *st)
+{
+	atomic_store(&st->flush_at, 0);
+	raise_flush_clock(st);
+}
+
+void
+store_flush_at(struct store *st, rel_time when)
+{
+	atomic_store(&st->flush_at, when);
+}
+
+void
+store_flush_due(struct store *st, rel_time now)
+{
+	rel_time at = atomic_load(&st->flush_at);
+
+	/* The exchange makes sure that one thread does it. */
+	if (at != 0 && at <= now &&
+	    atomic_compare_exchange_strong(&st->flush_at, &at, 0))
+		raise_flush_clock(st);
+}
+
+/* Sums and walks. */
+
+static void
+add_shard(struct store_sums *sums, struct shard *s)
+{
+	sums->items += s->table.items;
+	sums->bytes += s->bytes;
+	sums->table_bytes += s->table.bytes;
+	sums->buckets += table_buckets(&s->table);
+	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
+		sums->counted[i] += s->counted[i];
+	for (int i = 0; i < SIZECLASS_COUNT; i++) {
+		struct sizeclass *to = &sums->cls[i];
+
+		to->items += s->cls[i].items;
+		to->bytes += s->cls[i].bytes;
+		if (s->cls[i].evicted_time > to->evicted_time)
+			to->evicted_time = s->cls[i].evicted_time;
+		for (int e = 0; e < CLASS_EVENTS; e++)
+			to->event[e] += s->cls[i].event[e];
+	}
+}
+
+static void
+sum_raw(struct store *st, struct store_sums *sums)
+{
+	memset(sums, 0, sizeof(*sums));
+	for (unsigned i = 0; i < st->shards; i++) {
+		lock_take(&st->shard[i].lock);
+		add_shard(sums, &st->shard[i]);
+		lock_drop(&st->shard[i].lock);
+	}
+}
+
+void
+store_sum(struct store *st, struct store_sums *sums)
+{
+	sum_raw(st, sums);
+	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
+		sums->counted[i] -= st->base[i];
+}
+
+void
+store_reset_counters(struct store *st)
+{
+	struct store_sums sums;
+
+	for (unsigned i = 0; i < st->shards; i++) {
+		struct shard *s = &st->shard[i];
+
+		lock_take(&s->lock);
+		for (int c = 0; c < SIZECLASS_COUNT; c++)
+			memset(s->cls[c].event, 0, sizeof(s->cls[c].event));
+		lock_drop(&s->lock);
+	}
+	sum_raw(st, &sums);
+	memcpy(st->base, sums.counted, sizeof(st->base));
+}
+
+void
+item_note_fill(struct item_note *note, const struct item *it)
+{
+	note->key_len = item_key_len(it);
+	memcpy(note->key, item_key(it), note->key_len);
+	note->binary = it->word & ITEM_BINARY_KEY;
+	note->fetched = it->word & ITEM_FETCHED;
+	note->exptime = it->exptime;
+	note->accessed = it->accessed;
+	note->cas = item_cas(it);
+	note->client_flags = item_client_flags(it);
+	note->value_len = it->value_len;
+	note->size = sizeclass_item_size(note->key_len, it->value_len,
+	    note->client_flags);
+	note->class_id = sizeclass_of(note->size);
+}
+
+static size_t
+walk_bucket(struct shard *s, struct store_walk *w, rel_time now,
+    struct item_note *notes, size_t n)
+{
+	struct bucket *b = table_bucket(&s->table, w->bucket);
+	unsigned seen = 0;
+	size_t got = 0;
+
+	for (; b != NULL; b = table_next(b))
+		for (int k = 0; k < TABLE_SLOTS; k++) {
+			struct item *it = slot_item(b, k);
+
+			if (it == NULL || seen++ < w->skip)
+				continue;
+			if (got == n)
+				return got;
+			w->skip++;
+			if (!item_is_expired(it, now) &&
+			    !store_is_flushed(s->store, it))
+				item_note_fill(&notes[got++], it);
+		}
+	w->bucket++;
+	w->skip = 0;
+	return got;
+}
+
+size_t
+store_walk(struct store_local *l, struct store_walk *w, rel_time now,
+    struct item_note *notes, size_t n)
+{
+	enum { LOOK = 64 };
+	size_t got = 0;
+
+	while (got < n && w->shard < l->store->shards) {
+		struct shard *s = &l->store->shard[w->shard];
+
+		shard_lock(s);
+		for (int i = 0; i < LOOK && got < n &&
+		    w->bucket < table_buckets(&s->table); i++)
+			got += walk_bucket(s, w, now, notes + got, n - got);
+		if (w->bucket >= table_buckets(&s->table)) {
+			w->shard++;
+			w->bucket = 0;
+			w->skip = 0;
+		}
+		shard_unlock(s, l);
+	}
+	return got;
+}
