@@ -128,12 +128,12 @@ find_user(const struct options *o, struct passwd **pw)
 	if (geteuid() != 0)
 		return true;
 	if (o->user == NULL || *o->user == '\0') {
-		log_error(OPTION_SAY_NEEDS_USER);
+		fprintf(stderr, "%s\n", OPTION_SAY_NEEDS_USER);
 		return false;
 	}
 	*pw = getpwnam(o->user);
 	if (*pw == NULL)
-		log_error(OPTION_SAY_NO_USER, o->user);
+		fprintf(stderr, OPTION_SAY_NO_USER "\n", o->user);
 	return *pw != NULL;
 }
 

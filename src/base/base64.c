@@ -77,8 +77,10 @@ base64_decode(char *out, const char *in, size_t n)
 			*o++ = (char)(v >> 8);
 		if (pad < 1)
 			*o++ = (char)v;
+		if (pad > 0)
+			break;
 		have = 0;
 		v = 0;
 	}
-	return have == 0 ? (size_t)(o - out) : 0;
+	return have == 0 || have == 4 ? (size_t)(o - out) : 0;
 }

@@ -17,9 +17,9 @@
 size_t base64_encode(char *out, const void *in, size_t n);
 
 /*
- * Decodes into `out` (room for n / 4 * 3 bytes).  Characters outside the
- * alphabet are skipped, as memcached does; what remains must be whole groups
- * of four.  Returns the length, 0 when nothing can be decoded.
+ * Decodes into `out` (room for n / 4 * 3 bytes).  As memcached does: characters
+ * outside the alphabet are skipped, what remains must be whole groups of four,
+ * and a padded group ends it.  Returns the length, 0 when it can't be decoded.
  */
 size_t base64_decode(char *out, const char *in, size_t n) MUST_USE;
 

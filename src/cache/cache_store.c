@@ -14,8 +14,11 @@ bool
 cache_fits(const struct cache *c, size_t key_len, size_t value_len,
     uint32_t client_flags)
 {
+	/* memcached's items have no room for a number under -C. */
+	size_t unused = c->cas_enabled ? 0 : sizeof(uint64_t);
+
 	return value_len <= VALUE_MAX && sizeclass_item_size(key_len,
-	    value_len, client_flags) <= c->item_max;
+	    value_len, client_flags) - unused <= c->item_max;
 }
 
 struct item *
@@ -116,7 +119,7 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
 		shard_replace(s, l, at, old, it, now);
 		finish(c, s, it, out);
 	} else if (spec->mode == STORE_ADD) {
-		shard_hit(s, at, old, now); /* as memcached: add bumps */
+		shard_lift(s, at, old); /* as memcached: add bumps */
 	}
 	shard_unlock(s, l);
 	if (res != RESULT_STORED)
@@ -236,7 +239,8 @@ extend(struct cache *c, struct store_local *l, const struct key *key,
 			break; /* else somebody stored meanwhile: append */
 	}
 	store_item_release(l, add);
-	return res;
+	/* As memcached: what would be too large together is not stored. */
+	return res == RESULT_TOO_LARGE ? RESULT_NOT_STORED : res;
 }
 
 enum result

@@ -7,7 +7,7 @@
 #include "base/num.h"
 #include "proto/command.h"
 
-enum { KEY = 1, DELTA, WORDS_MIN = 3, DELTA_DIGITS = 22 };
+enum { KEY = 1, DELTA, WORDS_MIN = 3 };
 
 static void
 answer(struct request *req, enum result res, const struct arith_done *done)

@@ -66,8 +66,10 @@ read_exptime(struct meta *m, struct token t, rel_time now)
 static const char *
 read_number(struct meta *m, struct token t)
 {
-	if (num_strict(t.p + 1, t.len - 1, UINT64_MAX,
-	    number_field(m, t.p[0])))
+	bool delta = t.p[0] == 'J' || t.p[0] == 'D';
+
+	if ((!delta || t.len - 1 <= DELTA_DIGITS) && num_strict(t.p + 1,
+	    t.len - 1, UINT64_MAX, number_field(m, t.p[0])))
 		return NULL;
 	if (t.p[0] == 'J')
 		return "CLIENT_ERROR invalid numeric initial value\r\n";

@@ -61,6 +61,8 @@ bool request_key(struct key *key, struct token t) MUST_USE;
 /* exptime as `set` reads it: 64 bit cut to 32.  False when it is no number. */
 bool request_exptime(struct token t, rel_time now, rel_time *out) MUST_USE;
 
+enum { DELTA_DIGITS = 22 /* of what incr adds, as memcached */ };
+
 #define SAY_BAD_FORMAT "CLIENT_ERROR bad command line format\r\n"
 #define SAY_BAD_EXPTIME "CLIENT_ERROR invalid exptime argument\r\n"
 #define SAY_TOO_LARGE "SERVER_ERROR object too large for cache\r\n"

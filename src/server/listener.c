@@ -202,6 +202,33 @@ open_one(const struct addrinfo *ai, int backlog)
 	return fd;
 }
 
+static void
+set_port(const struct addrinfo *ai, int port)
+{
+	if (ai->ai_family == AF_INET6)
+		((struct sockaddr_in6 *)ai->ai_addr)->sin6_port =
+		    htons((uint16_t)port);
+	else
+		((struct sockaddr_in *)ai->ai_addr)->sin_port =
+		    htons((uint16_t)port);
+}
+
+/* Any port (-1) is, if it can be, the same one at all addresses. */
+static int
+open_port(struct listener *ln, const struct addrinfo *ai, int port)
+{
+	int fd;
+
+	if (port >= 0 || ln->count == 0)
+		return open_one(ai, ln->config.backlog);
+	set_port(ai, port_of(ln->sock[0].fd));
+	fd = open_one(ai, ln->config.backlog);
+	if (fd >= 0 || errno != EADDRINUSE)
+		return fd;
+	set_port(ai, 0);
+	return open_one(ai, ln->config.backlog);
+}
+
 /* How many sockets an address gave; -1 with a line logged. */
 static int
 open_address(struct listener *ln, const char *host, int port)
@@ -219,7 +246,7 @@ open_address(struct listener *ln, const char *host, int port)
 		return -1;
 	}
 	for (ai = list; ai != NULL; ai = ai->ai_next) {
-		int fd = open_one(ai, ln->config.backlog);
+		int fd = open_port(ln, ai, port);
 
 		if (fd < 0)
 			saved = errno;
@@ -247,14 +274,13 @@ open_loopback(struct listener *ln)
 
 	if (open_address(ln, "127.0.0.1", port) < 0)
 		return false;
-	if (port < 0)
-		port = port_of(ln->sock[0].fd);
 	/* There are machines without IPv6: this one may fail. */
 	if (access("/proc/net/if_inet6", F_OK) == 0 &&
 	    open_address(ln, "::1", port) < 0)
 		log_info("not listening on ::1");
-	log_info("listening on loopback only, port %d; -l gives other "
-	         "addresses", port_of(ln->sock[0].fd));
+	log_info("listening on loopback only (127.0.0.1%s), port %d; use -l "
+	         "for other addresses", ln->count > 1 ? " and ::1" : "",
+	    port_of(ln->sock[0].fd));
 	return true;
 }
 

@@ -189,7 +189,7 @@ shard_find(struct shard *s, struct store_local *l, const struct key *key,
 }
 
 void
-shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
+shard_lift(struct shard *s, struct place at, struct item *it)
 {
 	uint8_t level = slot_level(at.bucket, at.slot);
 	uint8_t lifted = evict_lifted(&s->evict, level,
@@ -200,6 +200,12 @@ shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
 		evict_added(&s->evict, lifted);
 		slot_set_level(at, lifted);
 	}
+}
+
+void
+shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
+{
+	shard_lift(s, at, it);
 	it->word |= ITEM_FETCHED;
 	it->accessed = now;
 }

@@ -88,6 +88,10 @@ void shard_replace(struct shard *s, struct store_local *l, struct place at,
 void shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
     struct place at, struct item *it) REQUIRES(s->lock);
 
+/* Moves the item away from eviction. */
+void shard_lift(struct shard *s, struct place at, struct item *it)
+    REQUIRES(s->lock);
+
 /* Notes that the item was read: lifts it, marks it fetched. */
 void shard_hit(struct shard *s, struct place at, struct item *it,
     rel_time now) REQUIRES(s->lock);
