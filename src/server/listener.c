@@ -408,16 +408,25 @@ listener_start(struct listener *ln, struct server *server,
 }
 
 void
-listener_close(struct listener *ln)
+listener_stop(struct listener *ln)
 {
 	for (int i = 0; i < ln->count; i++) {
 		if (ln->sock[i].event != NULL)
 			event_free(ln->sock[i].event);
-		close(ln->sock[i].fd);
+		ln->sock[i].event = NULL;
+		shutdown(ln->sock[i].fd, SHUT_RD);
 	}
 	if (ln->resume != NULL)
 		event_free(ln->resume);
 	ln->resume = NULL;
+}
+
+void
+listener_close(struct listener *ln)
+{
+	listener_stop(ln);
+	for (int i = 0; i < ln->count; i++)
+		close(ln->sock[i].fd);
 	ln->count = 0;
 	if (ln->unix_bound)
 		unlink(ln->config.unix_path);

@@ -66,7 +66,10 @@ bool listener_open(struct listener *ln, const struct listener_config *config)
 bool listener_start(struct listener *ln, struct server *server,
     struct event_base *base) MUST_USE;
 
-/* Stops accepting, closes the sockets, removes the socket file. */
+/* Stops accepting: clients are refused from now on. */
+void listener_stop(struct listener *ln);
+
+/* Closes the sockets, removes the socket file; no thread uses them now. */
 void listener_close(struct listener *ln);
 
 /* Puts "<address>:<port>" of a socket into `out`; its peer's if `peer`. */

@@ -340,8 +340,9 @@ server_run(struct server *sv)
 	good = event_base_dispatch(r.base) >= 0;
 	notify("STOPPING=1");
 stop:
-	listener_close(&sv->listener);
+	listener_stop(&sv->listener);
 	stop_workers(sv, started, r.graceful);
+	listener_close(&sv->listener);
 	maintenance_stop(&sv->maintenance);
 	for (int i = 0; i < SIGNALS; i++)
 		if (r.signal[i] != NULL)

@@ -254,8 +254,9 @@ run(void *arg)
 	struct worker *w = arg;
 
 	while (!w->stopping) {
-		event_base_loop(w->base, w->ready != NULL ?
-		    EVLOOP_NONBLOCK : EVLOOP_ONCE);
+		/* Alone, EVLOOP_NONBLOCK goes on while anything is active. */
+		event_base_loop(w->base, EVLOOP_ONCE | (w->ready != NULL ?
+		    EVLOOP_NONBLOCK : 0));
 		set_time(w);
 		run_turns(w);
 	}
