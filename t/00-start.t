@@ -113,7 +113,7 @@ SKIP: {
 	cmp_ok(scalar @where, '>', 0, 'it listens on something');
 	is(join(', ', grep { !/$loopback/ } @where), '',
 	    'without -l that is loopback only');
-	like($srv->err, qr/127\.0\.0\.1/, 'and it says so on stderr');
+	like($srv->err, qr/loopback|127\.0\.0\.1/, 'and it says so on stderr');
 	my $s = raw_client($srv->port);
 	is(all_answered($s, ''), '', 'a client is served there');
 }
@@ -208,8 +208,8 @@ for my $signal (qw(INT TERM USR1)) {
 	kill $signal, $srv->pid;
 	is($srv->ended(30), 'exit 0',
 	    "SIG$signal ends it with 0 while clients are in mid-request");
-	is(scalar(grep { defined raw_line($_) && defined raw_line($_) }
-	    @clients), 0, "SIG$signal: the clients see the end");
+	is(scalar(grep { !eval { raw_drain($_); 1 } } @clients), 0,
+	    "SIG$signal: the clients see the end");
 }
 
 {
@@ -335,7 +335,7 @@ SKIP: {
 	    '-u nobody: user ids');
 	like($status, qr/^Gid:\s+$gid\s+$gid\s+$gid\s+$gid$/m,
 	    '-u nobody: group ids');
-	my ($groups) = $status =~ /^Groups:\s*(.*?)\s*$/m;
+	my ($groups) = $status =~ /^Groups:[ \t]*(.*?)[ \t]*$/m;
 	is(join(' ', grep { $_ != $gid } split ' ', $groups), '',
 	    '-u nobody: no group of root is kept')
 	    unless is_reference;

@@ -316,6 +316,10 @@ newer $c, 'C leaves the value away when the client has it already', <<'END';
 < EN knone
 END
 
+$c->ask("ms cl 300000 E91\r\n$large\r\nmg cl C91 v s\r\nmg cl C92 v\r\n" .
+    "md cl\r\n", "HD\r\nHD s300000\r\nVA 300000\r\n$large\r\nHD\r\n",
+    'C and a large value') if since('1.6.45');
+
 dialogue $c, 'flags that take no token ignore one', <<'END';
 > mg m1 vfoo kbar sxyz
 < VA 2 km1 s2

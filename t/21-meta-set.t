@@ -255,26 +255,26 @@ newer $c, 'N lets MA and MP create; T and F of an item stay', <<'END';
 END
 
 newer $c, 's is the size after the store, c the new number', <<'END';
-> ms s 2 s
+> ms size 2 s
 > ab
 < HD s2
-> ms s 3 MA s
+> ms size 3 MA s
 > cde
 < HD s5
-> ms s 3 MP s k
+> ms size 3 MP s k
 > xyz
-< HD s8 ks
-> ms s 0 s
+< HD s8 ksize
+> ms size 0 s
 >
 < HD s0
-> ms s 3 E77 k O1 c s
+> ms size 3 E77 k O1 c s
 > abc
-< HD kk O1 c77 s3
-> ms s 3 E78 MA s c
+< HD ksize O1 c77 s3
+> ms size 3 E78 MA s c
 > abc
 < HD s6 c78
-> gets s
-< VALUE s 0 6 78
+> gets size
+< VALUE size 0 6 78
 < abcabc
 < END
 END
@@ -442,6 +442,52 @@ END
 	    'only the append was stored');
 	$c->ask("ms own 1 C0 MA\r\nc\r\nmg own v\r\n",
 	    "HD\r\nVA 3\r\nabc\r\n", 'C0 does not guard an append');
+}
+
+# A large value is read while it arrives; a bad end or a closed connection
+# leaves what was there.
+for my $mode ('', 'ME', 'MA', 'MP N30', 'MR', 'C1 I', 'q') {
+	my $own = $srv->connect;
+
+	$c->ask("ms big 1 F5\r\na\r\n", "HD\r\n", 'an item of 1 byte');
+	$own->put("ms big 300000 $mode\r\n");
+	$own->put(substr $large, $_ * 30_000, 30_000) for 0 .. 8;
+	$c->ask("mg big v f\r\n", "VA 1 f5\r\na\r\n",
+	    "a value is on its way, $mode");
+	$own->put(substr($large, 270_000) . "\rx");
+	is($own->line, 'CLIENT_ERROR bad data chunk', "its end is bad, $mode");
+	ok($own->silent, "and in step, $mode");
+	$own->put("ms big 300000 $mode\r\n" . substr $large, 0, 200_000);
+	$own->close;
+	$c->ask("mg big v f\r\n", "VA 1 f5\r\na\r\n",
+	    "both left it as it was, $mode");
+}
+
+$c->ask("md big\r\nms big 300000 MA N30\r\n$large\r\n" .
+    "ms big 300000 MP N50\r\n$large\r\nmg big v t\r\n",
+    "HD\r\nHD\r\nHD\r\nVA 600000 t30\r\n$large$large\r\n",
+    'a large value is created and joined') if since('1.6.45');
+
+# Several clients at once: no append is lost, and none comes twice.
+{
+	my @clients = map { $srv->connect } 1 .. 8;
+	my @letters = 'a' .. 'h';
+
+	$c->ask("ms all 0\r\n\r\n", "HD\r\n", 'an empty item');
+	for my $round (1 .. 10) {
+		for my $i (0 .. $#clients) {
+			my $mode = $i % 2 ? 'MA' : 'MP';
+			$clients[$i]->put(
+			    "ms all 1 q $mode\r\n$letters[$i]\r\n" x 20);
+		}
+	}
+	is(scalar(grep { $_->silent } @clients), 8, '8 clients append');
+	$c->put("mg all v\r\n");
+	my ($n) = $c->line =~ /^VA (\d+)$/;
+	my $text = $c->take($n);
+	$c->take(2);
+	is(join(' ', map { my $l = $_; $l . (() = $text =~ /$l/g) } @letters),
+	    join(' ', map { "${_}200" } @letters), 'each letter 200 times');
 }
 
 # A store ends what T said before.

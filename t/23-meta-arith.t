@@ -352,6 +352,20 @@ newer $c, 'a mode is one letter', <<'END';
 < 5
 END
 
+# Several clients at once: no step is lost.
+{
+	my @clients = map { $srv->connect } 1 .. 8;
+
+	$c->ask("ma all N0 J1000000\r\n", "HD\r\n", 'a number for all');
+	for my $round (1 .. 10) {
+		$_->put("ma all q D3\r\nma all MD q\r\nincr all 1 noreply\r\n"
+		    x 50) for @clients;
+	}
+	is(scalar(grep { $_->silent } @clients), 8, '8 clients count');
+	$c->ask("mg all v\r\n", "VA 7\r\n1012000\r\n",
+	    '8 times 500 times 3 more');
+}
+
 # Counters: what each kind of ma adds.
 for (
 	['a hit', "ma q", "HD\r\n", 'incr_hits'],

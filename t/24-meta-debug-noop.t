@@ -26,7 +26,7 @@ dialogue $c, 'mn answers MN, whatever follows it', <<'END';
 END
 
 for (
-	['bare LF', "mn\n", "MN\r\n"],
+	['a bare LF', "mn x\n", "MN\r\n"],
 	['1000 of them', "mn\r\n" x 1000, "MN\r\n" x 1000],
 	['an argument of 300 bytes', "mn " . 'x' x 300 . "\r\n", "MN\r\n"],
 	['behind classic commands that say nothing',

@@ -129,6 +129,32 @@ for (
 	is($own->take(13), "\r\nabcde\r\nMN\r\n", 'and the rest');
 }
 
+# A pipeline cut in two, at every byte.
+{
+	my $own = $srv->connect;
+	my $request = "ms cut 3 q O1\r\nabc\r\nmg cut v k\r\nmg none q\r\n" .
+	    "ms cut 2 z\r\nab\r\nms cut 2 MA k\r\n\r\n\r\nmg cut s\r\nmn\r\n" .
+	    "md cut q k\r\nma cut N0 J7 v O7\r\nmd cut C1 k\r\nmd cut\r\n";
+	my $reply = "VA 3 kcut\r\nabc\r\nCLIENT_ERROR invalid flag\r\n" .
+	    "HD kcut\r\nHD s5\r\nMN\r\nVA 1 O7\r\n7\r\nEX kcut\r\nHD\r\n";
+	my @wrong;
+
+	for my $at (1 .. length($request) - 1) {
+		$own->put(substr $request, 0, $at);
+		$c->put("mn\r\n");	# by then the first part was read
+		$c->line;
+		$own->put(substr $request, $at);
+		next if $own->take(length $reply) eq $reply;
+		push @wrong, $at;
+		$own->renew;
+	}
+	is("@wrong", '', 'a pipeline cut at each of ' . length($request) .
+	    ' bytes');
+	$own->put($_) for split //, $request;
+	is($own->take(length $reply), $reply, 'one byte after another');
+	ok($own->silent, 'and in step');
+}
+
 # Without an mn nothing comes: the reply that follows is the first.
 {
 	my $own = $srv->connect;

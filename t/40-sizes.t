@@ -19,8 +19,7 @@ longest
 }
 
 # A text of n bytes in which no stretch looks like another.
-my $pattern = join '', map { pack 'NCn', $_ * 2654435761 % 2**32, $_ % 251, $_ }
-    1 .. 20_000;
+my $pattern = join ',', map { $_ * 7919 % 999_983 } 1 .. 20_000;
 
 sub
 text
@@ -211,12 +210,52 @@ for my $n (0 .. 5, 31 .. 33, 127 .. 129, 1000, 1023 .. 1025, 2046 .. 2050,
 	    'and 3 bytes more');
 }
 
+# Many large values at once, in turns.
+{
+	my $srv = Leasecached->start('-I', '4m', '-m', '128');
+	my @clients = map { $srv->connect } 1 .. 12;
+	my $value = text(2_000_000);
+
+	for my $round (1 .. 3) {
+		$clients[$_]->put("set k$_ $_ 0 2000000\r\n") for 0 .. 11;
+		for (my $at = 0; $at < 2_000_000; $at += 250_000) {
+			$_->put(substr $value, $at, 250_000) for @clients;
+		}
+		$_->put("\r\n") for @clients;
+		is(join(' ', map { $_->line } @clients),
+		    join(' ', ('STORED') x 12), "12 large stores, round $round");
+		$_->put("get k$round\r\n") for @clients;
+		my $reply = "VALUE k$round $round 2000000\r\n$value\r\nEND\r\n";
+		is(scalar(grep { $_->take(length $reply) eq $reply } @clients),
+		    12, "12 large reads, round $round");
+	}
+}
+
+# Clients that leave in the middle of a large value hold up nobody.
+{
+	my $value = text(1_000_000);
+	my $served = 0;
+
+	for my $round (1 .. 60) {
+		my @leaving = map { $srv->connect } 1 .. 2;
+
+		$_->put("set gone 0 0 1000000\r\n" .
+		    substr $value, 0, 300_000 + $round * 7) for @leaving;
+		$_->close for @leaving;
+		my @next = map { $srv->connect } 1 .. 4;
+		$_->put("mn\r\n") for @next;
+		last if grep { (eval { $_->line } // '') ne 'MN' } @next;
+		$served++;
+	}
+	is($served, 60, 'others are served when a large value breaks off');
+	$c->ask("get gone\r\n", "END\r\n", 'and it is not stored');
+}
+
 # ---- 512 MiB ---------------------------------------------------------------
 
 # Written and read in pieces of 1 MiB, each different, and compared by digest.
 {
-	my $limit = since('1.6.45') ? '1g' : '1024m';
-	my $srv = Leasecached->start('-m', '2048', '-I', $limit);
+	my $srv = Leasecached->start('-m', '2048', '-I', '1024m');
 	my $c = $srv->client;
 	my ($sent, $got) = (Digest::MD5->new, Digest::MD5->new);
 	my $piece = text(1 << 20);

@@ -172,10 +172,10 @@ comes_to
 		maT => sub { return "ma maT$_[0] T1000\r\n" },
 	);
 	my %sooner = (
-		touch2 => sub { return "touch touch2$_[0] 20 noreply\r\n" },
-		gat2 => sub { return "gat 20 gat2$_[0]\r\n" },
-		mgT2 => sub { return "mg mgT2$_[0] T20\r\n" },
-		set2 => sub { return "set set2$_[0] 0 20 1 noreply\r\ny\r\n" },
+		touchSoon => sub { return "touch touchSoon$_[0] 20 noreply\r\n" },
+		gatSoon => sub { return "gat 20 gatSoon$_[0]\r\n" },
+		mgTSoon => sub { return "mg mgTSoon$_[0] T20\r\n" },
+		setSoon => sub { return "set setSoon$_[0] 0 20 1 noreply\r\ny\r\n" },
 		mdI => sub { return "md mdI$_[0] I T20\r\n" },
 		mgN => sub { return "mg mgN$_[0].new N20\r\n" .
 		    "delete mgN$_[0] noreply\r\n" },
@@ -287,7 +287,7 @@ tally_hits
 	$srv->advance(31);
 	$store->('next', 0, 8000);
 	is(counted($s, 'evictions'), 0, 'expired items make room for new ones');
-	is(counted($s, 'curr_items'), 18000, 'all live ones are there');
+	comes_to($s, 'curr_items', 18000, 'all live ones are there');
 }
 
 done_testing();

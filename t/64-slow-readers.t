@@ -18,6 +18,25 @@ set
 	    "\r\n$value\r\n");
 }
 
+# Compares long texts; shows where they part.
+sub
+same
+{
+	my ($got, $want, $name) = @_;
+
+	return pass($name) if $got eq $want;
+	my $at = 0;
+	$at++ while substr($got, $at, 1) eq substr $want, $at, 1;
+	my $from = $at < 20 ? 0 : $at - 20;
+	fail($name);
+	for ([got => $got], [wanted => $want]) {
+		my $part = substr $_->[1], $from, 80;
+		$part =~ s/([^ -~])/sprintf '\x%02x', ord $1/ge;
+		diag("$_->[0] at byte $at: ...$part");
+	}
+	return 0;
+}
+
 # Somebody else's work, in order to see whether it goes on.
 sub
 others_are_served
@@ -172,7 +191,8 @@ SKIP: {
 	    "get n\r\n",
 	    "nonsense\r\n",
 	    "set bad 0 0 3\r\nabcde\r\n",
-	    "get " . 'k' x 251 . "\r\n",
+	    # With this, memcached 1.6.18 forgets the replies before it.
+	    is_reference ? () : "get " . 'k' x 251 . "\r\n",
 	    "ms m 3 T0 F7\r\nabc\r\n",
 	    "mg m v f k O1\r\n",
 	    "mg miss v q\r\n",
@@ -191,7 +211,7 @@ SKIP: {
 	my $bytes = raw_client($srv->port);
 	raw_send($bytes, $_) for split //, $talk;
 	$bytes->shutdown(SHUT_WR);
-	is(raw_drain($bytes), $reply, 'the same byte by byte');
+	same(raw_drain($bytes), $reply, 'the same byte by byte');
 
 	# In step with the replies: each byte goes out when the server has
 	# seen the one before, since another client has been served since.
@@ -202,7 +222,7 @@ SKIP: {
 		all_answered($other, '') if rand() < 0.3;
 	}
 	$steps->shutdown(SHUT_WR);
-	is(raw_drain($steps), $reply, 'and with others served in between');
+	same(raw_drain($steps), $reply, 'and with others served in between');
 
 	# In two pieces, at each place.
 	my $wrong = 0;
@@ -263,7 +283,7 @@ SKIP: {
 		my $half = raw_client($srv->port);
 		raw_send($half, $request);
 		$half->shutdown(SHUT_WR);
-		is(raw_drain($half), $reply,
+		same(raw_drain($half), $reply,
 		    "no more requests after $name: its replies come");
 	}
 

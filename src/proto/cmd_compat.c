@@ -101,7 +101,7 @@ lru_tune(struct request *req, const struct token *t)
 	if (!num_loose(t[2].p, t[2].len, UINT32_MAX, &hot) ||
 	    !num_loose(t[3].p, t[3].len, UINT32_MAX, &warm) ||
 	    !is_real(t[4], &hot_factor) || !is_real(t[5], &warm_factor))
-		SAY(req, SAY_BAD_FORMAT);
+		SAY(req, "ERROR\r\n");
 	else if (hot + warm > 80)
 		SAY(req, "ERROR hot and warm pcts must not exceed 80\r\n");
 	else if (hot_factor <= 0 || warm_factor <= 0)
@@ -159,9 +159,11 @@ class_set(struct token t)
 }
 
 static enum step
-crawl(struct request *req, struct token classes)
+crawl(struct exec *x, struct request *req, struct token classes)
 {
-	if (class_set(classes) == 0)
+	if (atomic_load(x->env->crawler_off))
+		SAY(req, "CLIENT_ERROR lru crawler disabled\r\n");
+	else if (class_set(classes) == 0)
 		SAY(req, "BADCLASS invalid class id\r\n");
 	else
 		SAY(req, "OK\r\n");
@@ -175,7 +177,9 @@ list(struct exec *x, struct request *req, enum dump_form form,
 	uint64_t set = class_set(classes);
 
 	req->loud = true;
-	if (!x->env->dump_enabled) {
+	if (atomic_load(x->env->crawler_off)) {
+		SAY(req, "CLIENT_ERROR lru crawler disabled\r\n");
+	} else if (!x->env->dump_enabled) {
 		if (form == DUMP_META)
 			SAY(req, "ERROR metadump not allowed\r\n");
 		else
@@ -211,6 +215,19 @@ crawler_number(struct request *req, struct token word, struct token number)
 	return STEP_DONE;
 }
 
+/* The sweep goes on in any case: without it expired items would stay. */
+static enum step
+crawler_switch(struct exec *x, struct request *req, bool off)
+{
+	bool was_off = atomic_exchange(x->env->crawler_off, off);
+
+	if (!off && !was_off)
+		SAY(req, "ERROR failed to start lru crawler thread\r\n");
+	else
+		SAY(req, "OK\r\n");
+	return STEP_DONE;
+}
+
 enum step
 cmd_lru_crawler(struct exec *x, struct request *req)
 {
@@ -223,14 +240,12 @@ cmd_lru_crawler(struct exec *x, struct request *req)
 	if (n == 3 && TOKEN_IS(t[1], "mgdump"))
 		return list(x, req, DUMP_MG, t[2]);
 	if (n == 3 && TOKEN_IS(t[1], "crawl"))
-		return crawl(req, t[2]);
+		return crawl(x, req, t[2]);
 	if (n == 3 && (TOKEN_IS(t[1], "sleep") || TOKEN_IS(t[1], "tocrawl")))
 		return crawler_number(req, t[1], t[2]);
-	if (n == 2 && TOKEN_IS(t[1], "enable"))
-		SAY(req, "ERROR failed to start lru crawler thread\r\n");
-	else if (n == 2 && TOKEN_IS(t[1], "disable"))
-		SAY(req, "OK\r\n");
-	else
-		SAY(req, "ERROR\r\n");
+	if (n == 2 && (TOKEN_IS(t[1], "enable") ||
+	    TOKEN_IS(t[1], "disable")))
+		return crawler_switch(x, req, TOKEN_IS(t[1], "disable"));
+	SAY(req, "ERROR\r\n");
 	return STEP_DONE;
 }

@@ -78,6 +78,7 @@ struct proto_env {
 	bool shutdown_enabled, flush_enabled, dump_enabled, watch_enabled;
 	bool track_sizes, debug_commands;
 	bool detect_binary;  /* a first byte of 0x80 is the binary protocol */
+	_Atomic bool *crawler_off; /* by lru_crawler disable */
 
 	/* the server's side, called without any lock held */
 	void *server;

@@ -414,7 +414,8 @@ listener_stop(struct listener *ln)
 		if (ln->sock[i].event != NULL)
 			event_free(ln->sock[i].event);
 		ln->sock[i].event = NULL;
-		shutdown(ln->sock[i].fd, SHUT_RD);
+		if (!ln->sock[i].inherited)
+			shutdown(ln->sock[i].fd, SHUT_RD);
 	}
 	if (ln->resume != NULL)
 		event_free(ln->resume);

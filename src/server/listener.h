@@ -43,6 +43,7 @@ struct listening {
 	struct event *event;
 	int fd;
 	enum transport transport;
+	bool inherited; /* the service manager's: it goes on listening */
 };
 
 struct listener {

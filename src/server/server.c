@@ -152,6 +152,7 @@ fill_env(struct server *sv)
 		.report_conns = report_conns,
 		.shutdown = shutdown_from_command,
 		.wake_watcher = conn_wake,
+		.crawler_off = &sv->crawler_off,
 	};
 }
 
@@ -220,6 +221,7 @@ inherited_sockets(struct listener *ln)
 			.fd = fd,
 			.transport = sd_is_socket_unix(fd, SOCK_STREAM, -1,
 			    NULL, 0) > 0 ? TRANSPORT_LOCAL : TRANSPORT_TCP,
+			.inherited = true,
 		};
 	}
 	if (n > 0)

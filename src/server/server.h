@@ -61,6 +61,7 @@ struct server {
 	struct maintenance maintenance;
 	_Atomic int connections;
 	_Atomic bool accepting;
+	_Atomic bool crawler_off;
 };
 
 /* NULL with a line logged when memory or descriptors are short. */

@@ -116,11 +116,13 @@ _add
 		$r->{"${name}_re"} = $re;
 	}
 	$r->{used} = 0;
+	my %words;
 	for my $try (@{ $r->{try} }) {
-		my $word = _word(expand($try, sub { 'x' }));
-		push @{ $self->{by_word}{$word} }, $r
-		    unless grep { $_ == $r } @{ $self->{by_word}{$word} };
+		my @starts = $try =~ /\A\{one of ([^}]*)\}([a-z]*)/ ?
+		    map { $_ . $2 } split /\|/, $1, -1 : $try;
+		$words{_word($_)} = 1 for @starts;
 	}
+	push @{ $self->{by_word}{$_} }, $r for keys %words;
 	push @{ $self->{rules} }, $r;
 }
 

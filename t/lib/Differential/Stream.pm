@@ -7,8 +7,8 @@
 # table of known differences is about.
 #
 # Two things are written symbolically, since they are known only when a
-# request is sent: <<cas KEY ADD>>, the CAS number that this server last
-# answered for KEY, and <<now ADD>>, the time.
+# request is sent: <<cas:KEY:ADD>>, the CAS number that this server last
+# answered for KEY, and <<now:ADD>>, the time.
 #
 # Left out, because Debian's memcached 1.6.18 doesn't answer them reliably:
 # - a meta flag that begins with a byte >= 0x80 (it indexes a table with it);
@@ -20,6 +20,8 @@
 #   the item that is in use isn't padded then;
 # - incr, decr and ma of white space alone: it looks for digits in what lies
 #   behind the item in memory;
+# - a '-' in a value: for numbers from 2^63 on it looks for one, too, and finds
+#   it in what lies behind the item in memory;
 # - lifetimes between 1 second and a day, which could end on one side first.
 
 package Differential::Stream;
@@ -39,33 +41,37 @@ my @RULE_KEYS = qw(r0 r1 r2 r3 r4 r5);
 # As the meta commands write them with b: some are @KEYS, some can't be
 # written otherwise.
 my @BASE64_KEYS = qw(Zm9v YQ== Yg== bjA= AAEC/w== YSBi Cg== /////w==);
+# Marked as binary by ms with b: not appended to, since 1.6.18 takes the mark
+# away then.
+my $MARKED = 'foo';
 my %BASE64_OF = ('Zm9v' => 'foo', 'YQ==' => 'a', 'Yg==' => 'b',
 	'bjA=' => 'n0');
 
 my @NUMBERS = (0 .. 12, qw(99 100 101 255 999 1000 65535 65536 4294967295
 	4294967296 9999999999 9223372036854775807 9223372036854775808
 	18446744073709551614 18446744073709551615));
-my @ALMOST_NUMBERS = ('abc', '-1', '+5', ' 12', '12 b', "1\t2", '1x2',
+my @ALMOST_NUMBERS = ('abc', '+5', ' 12', '12 b', "1\t2", '1x2',
 	'007', '1.5', '18446744073709551616', '99999999999999999999',
 	'000000000000000000005', '5' . ' ' x 30, '0x10', "7\r\n", '+', "\t5",
 	'1e3');
 
 # A lifetime: never, already over, far away.
 my @FOREVER = ('0') x 8;
-my @FAR = ('100000', '200000', '2592000', '<<now 300000>>', '2147483647');
-my @OVER = ('-1', '-2147483648', '2592001', '<<now -1000>>', '4294967295',
+my @FAR = ('100000', '200000', '2592000', '<<now:300000>>', '2147483647');
+my @OVER = ('-1', '-2147483648', '2592001', '<<now:-1000>>', '4294967295',
 	'2147483648');
-my @WRAPPED = ('4294967296', '9223372036854775807', '00', '007200000');
+my @WRAPPED = ('10000000000', '9223372036854775807', '00', '00720000');
 
 sub
 new
 {
 	my ($class, %is) = @_;
-	my $self = bless { try_share => 0.03, %is, new_key => 0 }, $class;
+	my $self = bless { try_share => 0.03, %is, new_key => 0,
+		put_off => [] }, $class;
 	my $version = $self->{version} = $self->{known}{version};
 	my %since = (E => '1.6.27', x => '1.6.27', 'mg C' => '1.6.40',
 		'ms s' => '1.6.20', 'append N' => '1.6.20',
-		'append C' => '1.6.40');
+		'strict lifetimes' => '1.6.40');
 
 	$self->{has}{$_} = Differential::Known::at_least($version, $since{$_})
 	    for keys %since;
@@ -98,11 +104,13 @@ batches
 	while ($count < $n) {
 		my $size = pick(1, 3, 10, 30, 100, 200, 300);
 		my $batch = chance(0.02) ? _closing() :
-		    chance(0.03) ? _alone() :
+		    chance(0.03) ? $self->_alone :
 		    $self->_batch($size < $n - $count ? $size :
 			$n - $count);
-		push @batches, $batch;
-		$count += @{ $_->{cmds} } for @{ $batch->{steps} };
+		for my $b ($batch, splice @{ $self->{put_off} }) {
+			push @batches, $b;
+			$count += @{ $_->{cmds} } for @{ $b->{steps} };
+		}
 	}
 	push @batches, { conn => 0, steps => [ map { step("mg $_ k v f s t " .
 	    "c h\r\n") } @KEYS, @NUMBER_KEYS, @RULE_KEYS ] };
@@ -137,20 +145,21 @@ _batch
 		my $request = $is_try ? $self->_try : $self->request;
 		my @rules = $known->rules_for($request);
 
-		last if $request =~ /\A(?:incr|decr|ma) +([^ ]+)/ &&
+		last if $request =~ /\A(?:incr|decr|ma) +([^ \r\n]+)/ &&
 		    index($busy, ' ' . _plain($1, $request) . ' ') >= 0;
 		$busy .= " $1 " if $request =~ /\Aga?ts? +(.*)\r\n\z/ ||
 		    $request =~ /\A *gets? +(.*)\r\n\z/;
 		$busy .= ' ' . _plain($1, $request) . ' '
 		    if $request =~ /\A *mg +([^ \r\n]+)/;
 
+		if ($request =~ /^ga?ts? .*[^ ]{251}/m) {
+			push @{ $self->{put_off} }, { conn => int rand 3,
+				steps => [ $self->_steps($request) ] };
+			next;
+		}
 		if (@rules) {
 			$finish->();
-			push @steps, { cmds => [ $request ],
-				rules => \@rules };
-			my %after = map { $_ => 1 } grep { defined }
-			    map { $known->afterwards($request, $_) } @rules;
-			push @steps, step(sort keys %after) if %after;
+			push @steps, $self->_steps($request);
 			next;
 		}
 		die "a rule doesn't know its own try: " . $request if $is_try;
@@ -163,6 +172,20 @@ _batch
 	return $batch;
 }
 
+# A request as a step of its own, and what is to follow it.
+sub
+_steps
+{
+	my ($self, $request) = @_;
+	my $known = $self->{known};
+	my @rules = $known->rules_for($request) or return step($request);
+	my %after = map { $_ => 1 } grep { defined }
+	    map { $known->afterwards($request, $_) } @rules;
+
+	return ({ cmds => [ $request ], rules => \@rules },
+	    %after ? step(sort keys %after) : ());
+}
+
 # The key of a meta request, decoded when it is a key of others, too.
 sub
 _plain
@@ -172,15 +195,19 @@ _plain
 	return $request =~ / b(?: .*)?\r\n/ ? $BASE64_OF{$key} // $key : $key;
 }
 
-# A get with an overlong key, which isn't sent until all is answered.
+# What depends on whether there are answers that aren't sent yet.
 sub
 _alone
 {
+	my ($self) = @_;
 	my @keys = map { key() } 1 .. rand 4;
 
-	splice @keys, rand(@keys + 1), 0, word(251 + rand 20);
-	return { conn => int rand 3, steps => [ step(pick('get', 'gets',
-	    'gat 0', 'gats 100000') . " @keys\r\n") ] };
+	my $long = word(251 + rand 20);
+	my @long = @keys;
+	splice @long, rand(@keys + 1), 0, $long;
+	return { conn => int rand 3, steps => [ $self->_steps(
+	    pick("get @long", "gets @long", "gat 0 $long @keys",
+		"gats 100000 $long @keys", 'watch foo') . "\r\n") ] };
 }
 
 # A request that ends its connection, on a connection of its own.
@@ -273,7 +300,7 @@ my @MIX;
 		_touch => 4, _delete => 4, _arith => 10, _bad_chunk => 2,
 		_mg => 14, _ms => 12, _md => 5, _ma => 8, _me => 2, _mn => 1,
 		_meta_error => 3, _junk => 3, _admin => 2, _flush => 0.4,
-		_other => 1, _large => 0.02,
+		_other => 1, _dialogue => 1, _large => 0.02,
 	);
 	for my $name (sort keys %share) {
 		push @MIX, ($name) x ($share{$name} * 50);
@@ -300,7 +327,11 @@ key
 sub
 lifetime
 {
+	my ($strict) = @_;
 	my $p = rand;
+
+	return pick(@FOREVER, @FAR, '-1', '-2147483648', '<<now:-1000>>')
+	    if $strict;
 
 	return $p < 0.85 ? pick(@FOREVER, @FAR) : $p < 0.97 ? pick(@OVER) :
 	    pick(@WRAPPED);
@@ -319,7 +350,8 @@ value
 	return pick("END\r\n", "\r\n", "\r", "\n", "\0", "a\r\nb", "EN\r\n",
 		"VALUE a 0 1\r\nb\r\nEND\r\n", "\r\n\r\n", ' ', "\x80\xff",
 		"mn\r\n", "STORED") if $p < 0.75;
-	return join '', map { chr rand 256 } 1 .. rand 40 if $p < 0.93;
+	return join '', map { chr pick(0 .. 44, 46 .. 255) } 1 .. rand 40
+	    if $p < 0.93;
 	return pick('x', 'y', 'z') x (rand 2 ** pick(7 .. 14));
 }
 
@@ -336,6 +368,7 @@ _store
 	my $verb = pick(qw(set set set add replace append append prepend));
 	my $key = key();
 	my $value = value($key);
+	$verb = 'set' if $key eq $MARKED && $verb =~ /pend/;
 	my $flags = chance(0.5) ? 0 : pick(1, 5, 4294967295, 4294967296, '+5',
 		'18446744073709551615', '010', 65536);
 
@@ -351,8 +384,8 @@ cas_number
 	my ($key) = @_;
 
 	return '' . pick(0, 1, 999999999999, '18446744073709551615')
-	    if chance(0.3) || $key =~ /[^\w:%]/;
-	return "<<cas $key " . pick(0, 0, 0, -1) . '>>';
+	    if chance(0.3) || $key =~ /[^\w%]/;
+	return "<<cas:$key:" . pick(0, 0, 0, -1) . '>>';
 }
 
 sub
@@ -399,8 +432,9 @@ _get
 sub
 _gat
 {
+	my ($self) = @_;
 	my $life = chance(0.05) ? pick('abc', '1x', '-', '9223372036854775808')
-	    : lifetime();
+	    : lifetime($self->{has}{'strict lifetimes'});
 
 	return pick(qw(gat gats)) . " $life " .
 	    join(' ', map { key() } 1 .. 1 + rand(chance(0.7) ? 1 : 7)) .
@@ -410,8 +444,9 @@ _gat
 sub
 _touch
 {
+	my ($self) = @_;
 	my $life = chance(0.05) ? pick('abc', '1x', '-', '9223372036854775808')
-	    : lifetime();
+	    : lifetime($self->{has}{'strict lifetimes'});
 
 	return 'touch ' . key() . " $life" . noreply() . "\r\n";
 }
@@ -428,11 +463,32 @@ _arith
 {
 	my $key = chance(0.97) ? pick(@NUMBER_KEYS) : pick('none', word(251));
 	my $delta = chance(0.9) ? pick(@NUMBERS, int rand 1000) :
-	    pick('abc', '-1', '1x', '18446744073709551616', '1 2', '00007',
+	    pick('abc', '-1', '1x', '18446744073709551616', '00007',
 		'0000000000000000000012');
 
 	return pick(qw(incr incr decr)) . " $key $delta" . noreply() .
 	    "\r\n";
+}
+
+# What would be left to chance with other lengths, or other requests before.
+sub
+_dialogue
+{
+	my $key = pick(@KEYS[0 .. 7]);
+
+	return pick(
+		"set $key 0 0 2\r\n15\r\nma $key T100000 t v\r\nma $key t\r\n",
+		"set $key 0 100000 1\r\n5\r\nma $key T-1 v\r\nma $key v\r\n",
+		"set $key 0 0 1\r\n5\r\nmd $key I\r\nincr $key 1\r\n" .
+		    "mg $key v h\r\nmg $key v h\r\n",
+		"set $key 0 0 2\r\n15\r\ntouch $key 100000\r\n" .
+		    "incr $key 80\r\nmg $key h\r\n",
+		"set $key 0 0 0\r\n\r\nincr $key 1\r\nma $key\r\n",
+		"ms $key 20\r\n18446744073709551615\r\nma $key v D2\r\n" .
+		    "mg $key v s\r\n",
+		"set $key 0 0 3\r\n100\r\nincr $key 1\r\ndecr $key 2\r\n" .
+		    "incr $key 1\r\ndecr $key 100000\r\nget $key\r\n",
+	);
 }
 
 # A pending flush must not outlive its step.
@@ -446,7 +502,7 @@ _flush
 		' noreply', ' 0 noreply') . "\r\n" if $p < 0.7;
 	return "flush_all " . pick('abc', '1x', '99999999999999999999',
 		'abc noreply') . "\r\n" if $p < 0.8;
-	return "flush_all " . pick(1000, 2592000, '<<now 100000>>') .
+	return "flush_all " . pick(1000, 2592000, '<<now:100000>>') .
 	    pick('', ' noreply') . "\r\nset $key 0 0 1\r\n5\r\n" .
 	    "incr $key 1\r\nget $key\r\nflush_all\r\nget $key\r\n";
 }
@@ -460,8 +516,8 @@ _mn
 sub
 _me
 {
-	return 'me ' . (chance(0.3) ? pick(@BASE64_KEYS) . ' b' : key()) .
-	    "\r\n" if chance(0.8);
+	return 'me ' . (chance(0.3) ? pick(grep { $_ ne 'bjA=' }
+	    @BASE64_KEYS) . ' b' : pick(@KEYS)) . "\r\n" if chance(0.8);
 	return 'me ' . pick('none', word(251), 'none x', word(250)) . "\r\n";
 }
 
@@ -502,10 +558,8 @@ _admin
 		'lru temp_ttl x', 'lru_crawler', 'lru_crawler sleep 100',
 		'lru_crawler sleep 1000001', 'lru_crawler sleep x',
 		'lru_crawler tocrawl 0', 'lru_crawler tocrawl x',
-		'lru_crawler crawl', 'lru_crawler crawl 99',
-		'lru_crawler crawl x', 'lru_crawler metadump',
-		'lru_crawler metadump 99', 'lru_crawler foo',
-		'watch foo', 'extstore x 1',
+		'lru_crawler crawl', 'lru_crawler metadump',
+		'lru_crawler foo', 'extstore x 1',
 	) . "\r\n";
 }
 
@@ -572,9 +626,12 @@ token
 
 	return join '', map { chr(33 + rand 94) } 1 .. rand(chance(0.9) ? 6 :
 	    32) if $flag eq 'O';
-	return lifetime() if $flag eq 'T';
-	return pick(0, 100000, 200000, '<<now 300000>>') if $flag eq 'N';
-	return pick(0, 30, 150000, 150000, -1, '<<now 150000>>', 2592001)
+	if ($flag eq 'T') {
+		my $life = lifetime($self->{has}{'strict lifetimes'});
+		return length $life > 10 && $life =~ /^\d+$/ ? '00' : $life;
+	}
+	return pick(0, 100000, 200000, '<<now:300000>>') if $flag eq 'N';
+	return pick(0, 30, 150000, 150000, -1, '<<now:150000>>', 2592001)
 	    if $flag eq 'R';
 	return pick(0, 5, 7, 4294967295) if $flag eq 'F';
 	return pick(@NUMBERS) if $flag eq 'D' || $flag eq 'J';
@@ -606,21 +663,28 @@ flags
 		next if $has{$flag}++;
 		push @flags, $flag . $self->token($cmd, $flag, $key);
 	}
+	if ($cmd eq 'ms' && ($BASE64_OF{$key} // $MARKED) ne $MARKED) {
+		$key = $BASE64_OF{$key};
+		@flags = grep { !/^b/ } @flags;
+	}
+	@flags = grep { !/^M[AP]/ } @flags
+	    if $key eq $MARKED || grep { /^b/ } @flags;
 	# Much here would be quiet otherwise.
 	@flags = grep { !/^q/ } @flags if chance(0.6);
 	my ($life) = map { /^T(.*)/ ? $1 : () } @flags;
 	@flags = grep { !/^t/ } @flags
 	    if defined $life && lifetime_over($life);
 	my ($mode) = map { /^M(.)/ ? $1 : () } @flags;
-	if ($cmd eq 'ms' && ($mode // '') =~ /[AP]/) {
-		@flags = grep { !/^N/ } @flags unless $self->{has}{'append N'};
-		@flags = grep { !/^C/ } @flags unless $self->{has}{'append C'};
-	}
-	# An item made by ma with b isn't marked upstream; see the table.
-	@flags = grep { !/^N/ } @flags if $cmd eq 'ma' && grep { $_ eq 'b' }
+	@flags = grep { !/^N/ } @flags if $cmd eq 'ms' &&
+	    ($mode // '') =~ /[AP]/ && !$self->{has}{'append N'};
+	# For what is left out here, see 'where we differ from every memcached'
+	# in the table: items made with b, but not by ms, ...
+	@flags = grep { !/^N/ } @flags if $cmd ne 'ms' && grep { $_ eq 'b' }
 	    @flags;
-	@flags = grep { !/^N/ } @flags if $cmd eq 'mg' &&
-	    ($BASE64_OF{$key} // $key) =~ /^n\d$/;
+	# ... and numbers that grow while they are stale, or fetched, or touched.
+	@flags = grep { !/^[NRIh]/ } @flags
+	    if $cmd ne 'ma' && ($BASE64_OF{$key} // $key) =~ /^n\d$/;
+	@flags = grep { !/^T/ } @flags if $cmd eq 'ma';
 	for (my $i = @flags; --$i > 0;) {
 		my $j = int rand $i + 1;
 		@flags[$i, $j] = @flags[$j, $i];
@@ -672,7 +736,12 @@ _meta_error
 		$wrong = pick(@letters);
 		$wrong .= pick('', 'x', '1x', '--1', '9x', '1.5');
 	} elsif ($p < 0.92) {
-		@flags = grep { !/^O/ } @flags;
+		# 1.6.18 finds it when all else is done.
+		@flags = grep { !/^[Ob]/ } @flags;
+		if ($cmd ne 'ms') {
+			$key = 'nowhere';
+			@flags = grep { !/^N/ } @flags;
+		}
 		$wrong = 'O' . word(32 + rand 20);
 	} elsif (grep { $_ eq 'b' } @flags) {
 		$key = pick('YQ', 'YQ=', '!!!!', 'A', '====');

@@ -102,8 +102,9 @@ as_user
 # ---- processes --------------------------------------------------------------
 
 # Starts the server with these options and no others; a first argument that is
-# a hash may hold env => { NAME => value or undef }, and before => a function
-# to call in the child.  When the object goes out of scope and nobody waited for
+# a hash may hold env => { NAME => value or undef }, before => a function to
+# call in the child, and via => a command that gets the server's command line as
+# its arguments.  When the object goes out of scope and nobody waited for
 # the end of the process, it is ended, and must have lived and end with 0.
 sub
 spawn
@@ -126,7 +127,8 @@ spawn
 			$ENV{$name} = $value;
 		}
 		$how{before}->() if $how{before};
-		{ no warnings 'exec'; exec { $binary } $binary, @options; }
+		my @command = (@{ $how{via} // [] }, $binary, @options);
+		{ no warnings 'exec'; exec { $command[0] } @command; }
 		POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
