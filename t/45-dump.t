@@ -325,7 +325,7 @@ unless ($srv->is_reference) { # is locked while the reader is slow
 	my $dir = File::Temp->newdir;
 	my $small = Leasecached->start(-unix => "$dir/socket");
 	my ($s, $slow) = ($small->client, $small->connect);
-	my ($n, $pad) = (12_000, '%' x 240);
+	my ($n, $pad) = (8_000, '%' x 240);
 	my @all = map { "k$_" } 1 .. $n;
 	my $come = join '', map { "set go$_ 0 0 1 noreply\r\n1\r\n" }
 	    1 .. $n;
@@ -338,8 +338,8 @@ unless ($srv->is_reference) { # is locked while the reader is slow
 	my @lines = '';
 	while ($lines[-1] ne 'END') {
 		push @lines, $slow->line // die 'closed';
-		next if @lines % 100;
-		$s->put(@lines % 200 ? $go : $come);
+		next if @lines % 80;
+		$s->put(@lines % 160 ? $go : $come);
 		$s->silent or last;
 	}
 	is(differs(\@all, map { /^key=(k\d+)%/ } @lines), '',

@@ -24,6 +24,11 @@
 #   it in what lies behind the item in memory;
 # - lifetimes between 1 second and a day, which could end on one side first.
 
+#	my $stream = Differential::Stream->new(known => $known);
+#	my $batches = $stream->batches($seed, $n);
+#
+# With plain => 1 there are no requests that a rule is about.
+
 package Differential::Stream;
 
 use strict;
@@ -141,7 +146,8 @@ _batch
 	push @group, map { $self->_cas_user } 1 .. rand 4;
 	my $busy = '';
 	for (1 .. $size) {
-		my $is_try = $known->rules && chance($self->{try_share});
+		my $is_try = !$self->{plain} && $known->rules &&
+		    chance($self->{try_share});
 		my $request = $is_try ? $self->_try : $self->request;
 		my @rules = $known->rules_for($request);
 
@@ -152,6 +158,7 @@ _batch
 		$busy .= ' ' . _plain($1, $request) . ' '
 		    if $request =~ /\A *mg +([^ \r\n]+)/;
 
+		next if @rules && $self->{plain};
 		if ($request =~ /^ga?ts? .*[^ ]{251}/m) {
 			push @{ $self->{put_off} }, { conn => int rand 3,
 				steps => [ $self->_steps($request) ] };
