@@ -28,12 +28,14 @@
 enum { OTHER_FDS = 512 };
 
 static void
-report_settings(void *options, size_t memory_limit, stat_printer *print,
-    void *ctx)
+report_settings(void *options, const struct settings_live *now,
+    stat_printer *print, void *ctx)
 {
 	struct option_live live = {
-		.maxbytes = memory_limit,
+		.maxbytes = now->memory_limit,
 		.verbosity = log_verbosity(),
+		.oldest = (long)now->flushed,
+		.detail = now->detail,
 	};
 
 	options_report(options, &live, print, ctx);
@@ -232,6 +234,10 @@ serve(const struct options *o, struct server *sv, const struct passwd *pw,
 	bool good;
 
 	write_pidfile(o->pidfile);
+	if (pw != NULL && o->unix_path != NULL &&
+	    chown(o->unix_path, pw->pw_uid, pw->pw_gid) != 0)
+		log_warn("can't give %s to %s: %s", o->unix_path,
+		    pw->pw_name, strerror(errno));
 	if (!become(pw) || (to_parent >= 0 && !report_ready(to_parent)))
 		return OPTION_EXIT_OS;
 	log_info("started version=%s protocol=%s pid=%ld threads=%d "

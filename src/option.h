@@ -127,6 +127,7 @@ struct option_live {
 	size_t maxbytes;
 	int verbosity;
 	long oldest; /* seconds since start of the last flush_all; 0: none */
+	bool detail; /* `stats detail` counts now */
 };
 
 typedef void option_stat(void *ctx, const char *name, const char *value);

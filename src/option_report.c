@@ -22,6 +22,9 @@ show_live(const char *name, const struct option_live *live,
 		snprintf(buf, OPTION_VALUE_MAX, "%zu", live->maxbytes);
 	else if (strcmp(name, "verbosity") == 0)
 		snprintf(buf, OPTION_VALUE_MAX, "%d", live->verbosity);
+	else if (strcmp(name, "detail_enabled") == 0)
+		snprintf(buf, OPTION_VALUE_MAX, "%s",
+		    live->detail ? "yes" : "no");
 	else if (strcmp(name, "oldest") == 0)
 		snprintf(buf, OPTION_VALUE_MAX, "%ld", live->oldest);
 	else

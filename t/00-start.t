@@ -272,7 +272,7 @@ for my $signal (qw(INT USR1)) {
 	my $srv = start(as_user(), '-p', -1, '-l', '127.0.0.1', '-P',
 	    "$dir/pid");
 
-	ok(-s "$dir/pid", 'the pid file is there when it listens');
+	ok((wait_for { -s "$dir/pid" }), 'the pid file is written');
 	is($srv->stop($signal), 'exit 0', "it stops by SIG$signal");
 	ok(!-e "$dir/pid", "SIG$signal: the file is removed");
 }

@@ -17,7 +17,7 @@ $c->put("version\r\n");
 my $version = $c->line . "\r\n";
 like($version, qr/^VERSION 1\.\d+\.\d+\r$/, 'the version');
 
-# ---- each command ------------------------------------------------------------
+# ---- each command -----------------------------------------------------------
 
 dialogue $c, 'set, add, replace, append, prepend', <<'END';
 > set s1 5 0 3
@@ -122,7 +122,7 @@ END
 like($c->put("mg t t\r\n") && $c->line, qr/^HD t(?:100|99|9\d)$/,
     'the time to live is the one of the set');
 
-# ---- flags -------------------------------------------------------------------
+# ---- flags ------------------------------------------------------------------
 
 for (
 	['0', 0], ['1', 1], ['65535', 65535], ['65536', 65536],
@@ -137,7 +137,7 @@ for (
 	    "flags $sent are read as $kept");
 }
 
-# ---- the line is wrong: whose are the next bytes? -----------------------------
+# ---- the line is wrong: whose are the next bytes? ---------------------------
 
 my $k251 = 'k' x 251;
 my @updates = qw(set add replace append prepend);
@@ -190,7 +190,7 @@ for my $cmd (@updates) {
 $c->ask("get v\r\n", "VALUE v 0 3\r\nold\r\nEND\r\n",
     'none of these touched the item');
 
-# ---- the data is wrong -------------------------------------------------------
+# ---- the data is wrong ------------------------------------------------------
 
 # Exactly length + 2 bytes are the data; what follows is a command.
 for (
@@ -225,7 +225,7 @@ $c->ask("\n", $bad_chunk, 'the data may not');
 $c->ask("get lf\r\n", "VALUE lf 0 3\r\nabc\r\nEND\r\n",
     'and was not stored');
 
-# ---- keys --------------------------------------------------------------------
+# ---- keys -------------------------------------------------------------------
 
 for my $n (1, 2, 15, 16, 17, 127, 128, 249, 250) {
 	my $key = 'k' x $n;
@@ -278,7 +278,7 @@ dialogue $c, 'keys that look like something else', <<'END';
 < END
 END
 
-# ---- values ------------------------------------------------------------------
+# ---- values -----------------------------------------------------------------
 
 {
 	my $bytes = join '', map { chr } 0 .. 255;
@@ -334,7 +334,7 @@ for my $around (64, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072,
 	    'a large value grows by large pieces');
 }
 
-# ---- too large ---------------------------------------------------------------
+# ---- too large --------------------------------------------------------------
 
 # What -I bounds: 48 + 8 for the CAS number + key + 1 + 4 for flags that are
 # not 0 + value + 2.
@@ -392,7 +392,7 @@ $c->ask("set L 3 0 1\r\na\r\n", "STORED\r\n", 'a small value again');
 	$slow->close;
 }
 
-# ---- other limits ------------------------------------------------------------
+# ---- other limits -----------------------------------------------------------
 
 unless ($srv->is_reference) { # 1.6.18 crashes
 	my $small = Leasecached->start('-I', '1024', '-o', 'slab_chunk_max=1');
@@ -423,7 +423,7 @@ unless ($srv->is_reference) { # 1.6.18 crashes
 	    'but not twice that');
 }
 
-# ---- no memory ---------------------------------------------------------------
+# ---- no memory --------------------------------------------------------------
 
 {
 	my $full = Leasecached->start('-M', '-m', '8');
@@ -465,7 +465,7 @@ unless ($srv->is_reference) { # 1.6.18 crashes
 	    "DELETED\r\nSTORED\r\n", '-M: what is deleted makes room');
 }
 
-# ---- the number of items -----------------------------------------------------
+# ---- the number of items ----------------------------------------------------
 
 {
 	my $many = Leasecached->start;

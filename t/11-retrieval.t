@@ -13,7 +13,7 @@ my $short_line = since('1.6.40') ? $bad_line : "ERROR\r\n";
 my $bad_exptime = "CLIENT_ERROR invalid exptime argument\r\n";
 my $k251 = 'k' x 251;
 
-# ---- hits and misses -----------------------------------------------------------
+# ---- hits and misses --------------------------------------------------------
 
 dialogue $c, 'get', <<'END';
 > get none
@@ -91,7 +91,7 @@ END
 	    'gats and mg show the same');
 }
 
-# ---- wrong -----------------------------------------------------------------------
+# ---- wrong ------------------------------------------------------------------
 
 $c->ask("$_\r\n", $short_line, "$_ without a key") for qw(get gets gat gats);
 $c->ask("$_ \r\n", $short_line, "'$_ ' without a key") for qw(get gets);
@@ -120,7 +120,7 @@ for my $get ('get', 'gets', 'gat 0', 'gats 0') {
 	    "$get <5000 bytes>");
 }
 
-# ---- many keys -------------------------------------------------------------------
+# ---- many keys --------------------------------------------------------------
 
 {
 	my ($request, %value) = '';
@@ -180,7 +180,7 @@ for my $get ('get', 'gets', 'gat 0', 'gats 0') {
 	$c->ask('', "${expected}END\r\n", 'a long line, slowly');
 }
 
-# ---- values that change while they are being sent --------------------------------
+# ---- values that change while they are being sent ---------------------------
 
 {
 	my $n = 12_000_000;

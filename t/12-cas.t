@@ -28,7 +28,7 @@ number
 	return $cas;
 }
 
-# ---- replies ---------------------------------------------------------------------
+# ---- replies ----------------------------------------------------------------
 
 dialogue $c, 'cas without a match', <<'END';
 > cas none 0 0 1 5
@@ -77,7 +77,7 @@ $cas = number('s1');
 $c->ask("cas s1 1 -1 1 $cas\r\nc\r\nget s1\r\n", "STORED\r\nEND\r\n",
     'an exptime that has passed');
 
-# ---- errors ----------------------------------------------------------------------
+# ---- errors -----------------------------------------------------------------
 
 $c->ask("set s1 5 0 3\r\nold\r\n", "STORED\r\n", 'an item to spare');
 for ('', ' s1', ' s1 0', ' s1 0 0') {
@@ -114,7 +114,7 @@ $c->ask("cas s1 0 0 3 $cas noreply\r\nabcdefgh\r\n", "ERROR\r\n",
 $c->ask("gets s1\r\n", "VALUE s1 5 3 $cas\r\nold\r\nEND\r\n",
     'none of these touched the item');
 
-# ---- what changes the number -----------------------------------------------------
+# ---- what changes the number ------------------------------------------------
 
 for (
 	['set', "set n 0 0 2\r\n10\r\n", "STORED\r\n", 1],
@@ -174,7 +174,7 @@ for (
 	    "OK\r\nNOT_FOUND\r\n", 'cas of what was flushed');
 }
 
-# ---- two who want the same -------------------------------------------------------
+# ---- two who want the same --------------------------------------------------
 
 {
 	my ($a, $b) = ($srv->connect, $srv->connect);
@@ -226,7 +226,7 @@ for (
 	    "\r\n$sum\r\nEND\r\n", 'and no addition is lost');
 }
 
-# ---- without numbers -------------------------------------------------------------
+# ---- without numbers --------------------------------------------------------
 
 {
 	my $without = Leasecached->start('-C');

@@ -14,7 +14,7 @@ my $bad_delta = "CLIENT_ERROR invalid numeric delta argument\r\n";
 my $no_number = 'CLIENT_ERROR cannot increment or decrement non-numeric ' .
     "value\r\n";
 
-# ---- arithmetic --------------------------------------------------------------------
+# ---- arithmetic -------------------------------------------------------------
 
 # A value, the request, its reply, the value that is stored then.
 for (
@@ -91,7 +91,7 @@ for (
 	    "\r\nEND\r\n", 'up to 19 nines, and down again');
 }
 
-# ---- errors ------------------------------------------------------------------------
+# ---- errors -----------------------------------------------------------------
 
 for my $cmd (qw(incr decr)) {
 	$c->ask("$cmd\r\n", $short_line, $cmd);
@@ -126,7 +126,7 @@ for my $cmd (qw(incr decr)) {
 	    "STORED\r\n$no_number", 'a large value is no number');
 }
 
-# ---- what stays --------------------------------------------------------------------
+# ---- what stays -------------------------------------------------------------
 
 $c->ask("set i 9 100 1\r\n5\r\nincr i 1\r\ndecr i 2\r\nmg i v f\r\n",
     "STORED\r\n6\r\n4\r\nVA 1 f9\r\n4\r\n", 'the flags stay');
@@ -194,7 +194,7 @@ dialogue $c, 'numbers and other commands', <<'END';
 < 2
 END
 
-# ---- several at once ---------------------------------------------------------------
+# ---- several at once --------------------------------------------------------
 
 {
 	my ($clients, $each) = (4, 2000);

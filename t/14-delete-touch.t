@@ -13,7 +13,7 @@ my $short_line = $one_parser ? $bad_line : "ERROR\r\n";
 my $bad_exptime = "CLIENT_ERROR invalid exptime argument\r\n";
 my $k251 = 'k' x 251;
 
-# ---- delete ------------------------------------------------------------------------
+# ---- delete -----------------------------------------------------------------
 
 dialogue $c, 'delete', <<'END';
 > delete d
@@ -121,7 +121,7 @@ $c->ask("delete $k251\r\n", $bad_line, 'delete of a key that is too long');
 $c->ask("delete $k251 noreply\r\n", '', 'and with noreply');
 $c->ask("delete noreply\r\n", '', 'delete noreply is silent') if $one_parser;
 
-# ---- touch -------------------------------------------------------------------------
+# ---- touch ------------------------------------------------------------------
 
 dialogue $c, 'touch', <<'END';
 > touch t 0
@@ -191,7 +191,7 @@ for my $exptime (qw(4294967295 2147483648 -1 -2147483648)) {
 	    "STORED\r\nTOUCHED\r\nEND\r\n", "touch t $exptime is past");
 }
 
-# ---- many --------------------------------------------------------------------------
+# ---- many -------------------------------------------------------------------
 
 {
 	my $n = 3000;

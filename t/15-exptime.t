@@ -11,7 +11,7 @@ my $srv = Leasecached->start;
 my $c = $srv->client;
 my $bad_line = "CLIENT_ERROR bad command line format\r\n";
 
-# ---- what an exptime means -----------------------------------------------------------
+# ---- what an exptime means --------------------------------------------------
 
 # Seconds left: a number, -1 for ever, undef for expired.
 my $now = $c->stats->{time};
@@ -171,7 +171,7 @@ dialogue $c, 'what an expired key answers', <<'END';
 < END
 END
 
-# ---- time goes by --------------------------------------------------------------------
+# ---- time goes by -----------------------------------------------------------
 
 SKIP: {
 	skip 'the clock cannot be moved', 1 unless $srv->can_advance;
@@ -297,7 +297,7 @@ SKIP: {
 	is(alive('r'), '', 'then');
 }
 
-# ---- what an exptime may not be ------------------------------------------------------
+# ---- what an exptime may not be ---------------------------------------------
 
 for my $exptime (qw(abc 1x x1 0x10 - 9223372036854775808 -9223372036854775809)) {
 	$c->ask("set e 0 $exptime 1\r\na\r\n", $bad_line .

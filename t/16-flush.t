@@ -9,7 +9,7 @@ my $c = $srv->client;
 
 my $bad_exptime = "CLIENT_ERROR invalid exptime argument\r\n";
 
-# ---- now -----------------------------------------------------------------------------
+# ---- now --------------------------------------------------------------------
 
 # In one packet, so in the same second: what is set behind a flush stays.
 for my $flush ('', ' ', ' 0', ' -1', ' -10', ' -2147483648') {
@@ -69,7 +69,7 @@ $c->ask("flush_all noreply\r\nget k l " .
     'are all gone');
 is($c->stats->{curr_items}, 0, 'and when that was seen, are not counted');
 
-# ---- wrong ---------------------------------------------------------------------------
+# ---- wrong ------------------------------------------------------------------
 
 $c->ask("set k 0 0 1\r\na\r\n", "STORED\r\n", 'an item to spare');
 for my $exptime (qw(abc 1x 0x1 - 9223372036854775808 99999999999999999999)) {
@@ -111,7 +111,7 @@ END
 	    '-F is in the settings');
 }
 
-# ---- later ---------------------------------------------------------------------------
+# ---- later ------------------------------------------------------------------
 
 SKIP: {
 	skip 'the clock cannot be moved', 1 unless $srv->can_advance;

@@ -26,7 +26,7 @@ answers
 	}
 }
 
-# ---- version, unknown words --------------------------------------------------------
+# ---- version, unknown words -------------------------------------------------
 
 answers($c,
 	'version' => $version,
@@ -59,7 +59,7 @@ answers($c, map { $_ => '' } 'foo noreply', 'foobar 1 2 3 noreply',
     if since('1.6.40');
 answers($c, 'misbehave' => 'ERROR', 'debugtime' => 'ERROR');
 
-# ---- verbosity -----------------------------------------------------------------------
+# ---- verbosity --------------------------------------------------------------
 
 answers($c,
 	'verbosity' => $short_line,
@@ -80,7 +80,7 @@ for my $level (0, 1, 2, 99, 1) {
 }
 $c->ask("verbosity 0\r\n", "OK\r\n", 'verbosity 0');
 
-# ---- quit ----------------------------------------------------------------------------
+# ---- quit -------------------------------------------------------------------
 
 for my $quit ('quit', 'quit foo', 'quit noreply') {
 	my $q = $srv->connect;
@@ -91,7 +91,6 @@ for my $quit ('quit', 'quit foo', 'quit noreply') {
 	$c->ask("get late\r\n", "END\r\n", "$quit: what came after is not done");
 }
 {
-	my $n = 3_000_000;
 	my $q = $srv->connect(rcvbuf => 4096);
 
 	$c->put(join '', map { "set q$_ 0 0 1000000\r\n" . 'x' x 1_000_000 .
@@ -105,7 +104,7 @@ for my $quit ('quit', 'quit foo', 'quit noreply') {
 	ok($q->closed, 'then closes');
 }
 
-# ---- cache_memlimit ------------------------------------------------------------------
+# ---- cache_memlimit ---------------------------------------------------------
 
 my $too_small = 'MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m';
 answers($c,
@@ -157,7 +156,7 @@ is($c->stats->{limit_maxbytes}, 64 << 20, 'does it');
 	}
 }
 
-# ---- what tunes memcached's own parts ------------------------------------------------
+# ---- what tunes memcached's own parts ---------------------------------------
 
 answers($c,
 	'slabs' => 'ERROR',
@@ -223,7 +222,9 @@ answers($c,
 
 my $disabled = 'CLIENT_ERROR lru crawler disabled';
 my $bad_class = 'BADCLASS invalid class id';
-answers($c,
+# The maintainer of memcached's lists sends the crawler out, too.
+my $crawled = Leasecached->start('-o', 'no_lru_maintainer');
+answers($crawled->client,
 	'lru_crawler' => 'ERROR',
 	'lru_crawler foo' => 'ERROR',
 	'lru_crawler sleep' => 'ERROR',
@@ -258,8 +259,8 @@ for my $classes ('1', '1,2', 'all') {
 
 	# A crawl that is under way answers BUSY.
 	do {
-		$c->put("lru_crawler crawl $classes\r\n");
-		$reply = $c->line;
+		$crawled->client->put("lru_crawler crawl $classes\r\n");
+		$reply = $crawled->client->line;
 	} while $reply =~ /^BUSY/ && time < $deadline;
 	is($reply, 'OK', "lru_crawler crawl $classes");
 }
@@ -269,7 +270,7 @@ answers($c,
 	'refresh_certs foo' => 'Error TLS not enabled',
 );
 
-# ---- shutdown ------------------------------------------------------------------------
+# ---- shutdown ---------------------------------------------------------------
 
 {
 	my $not_enabled = since('1.6.40') ?

@@ -15,7 +15,7 @@ my $error = "ERROR\r\n";
 $c->put("version\r\n");
 my $version = $c->line . "\r\n";
 
-# ---- lines ---------------------------------------------------------------------------
+# ---- lines ------------------------------------------------------------------
 
 for (
 	["version\n", $version, 'LF alone ends a line'],
@@ -50,7 +50,7 @@ for (
 $c->ask('version' . ' x' x 500 . "\r\n", $version, '500 words');
 $c->ask('foo' . ' x' x 500 . "\r\n", $error, '500 words of an unknown command');
 
-# ---- long lines ----------------------------------------------------------------------
+# ---- long lines -------------------------------------------------------------
 
 # 2048 bytes without an end are waited for; one more closes the connection.
 for my $start ('touch ', 'set ', 'mg ', 'ms k ', 'foo ', 'delete ', '') {
@@ -98,7 +98,7 @@ gets_k
 	return "$value\r\na\r\n";
 }
 
-# ---- requests of other protocols -----------------------------------------------------
+# ---- requests of other protocols --------------------------------------------
 
 for my $line ('GET / HTTP/1.1', 'POST /x HTTP/1.0', 'PRI * HTTP/2.0',
     'foo HTTP/1.1', 'foo bar baz HTTP/', 'GET /version HTTP/1.1') {
@@ -174,7 +174,7 @@ SKIP: {
 	    $error, '0x80 as a later byte is text');
 }
 
-# ---- in pieces -----------------------------------------------------------------------
+# ---- in pieces --------------------------------------------------------------
 
 # A get with a key that is too long; in 1.6.18 it takes along the replies of all
 # that came before it in the packet.
@@ -245,7 +245,7 @@ $c->ask($script, $expected, 'is answered the same again');
 	$c->ask('', $expected, 'byte by byte');
 }
 
-# ---- many in one packet --------------------------------------------------------------
+# ---- many in one packet -----------------------------------------------------
 
 {
 	my $runs = 200;
@@ -275,7 +275,7 @@ $c->ask($script, $expected, 'is answered the same again');
 	ok($busy->silent, 'and is in step');
 }
 
-# ---- nonsense, then sense ------------------------------------------------------------
+# ---- nonsense, then sense ---------------------------------------------------
 
 {
 	my @nonsense = (
@@ -344,7 +344,7 @@ $c->ask($script, $expected, 'is answered the same again');
 	ok($c->silent, 'and nothing else');
 }
 
-# ---- the end of the stream -----------------------------------------------------------
+# ---- the end of the stream --------------------------------------------------
 
 {
 	my $half = $srv->connect;

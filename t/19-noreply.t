@@ -12,7 +12,7 @@ my $bad_line = "CLIENT_ERROR bad command line format\r\n";
 $c->put("version\r\n");
 my $version = $c->line . "\r\n";
 
-# ---- what was done without a word ----------------------------------------------------
+# ---- what was done without a word -------------------------------------------
 
 # Silent requests, then what they have done.
 for (
@@ -58,7 +58,7 @@ for (
 	    s/\r\n\z//r =~ s/\r\n/ /gr);
 }
 
-# ---- errors it hides -----------------------------------------------------------------
+# ---- errors it hides --------------------------------------------------------
 
 $c->ask("set k 5 0 3\r\nold\r\n", "STORED\r\n", 'an item to spare');
 my @hidden = (
@@ -105,7 +105,7 @@ for (@hidden) {
 $c->ask(join('', @hidden, "get k\r\n"), "VALUE k 5 3\r\nold\r\nEND\r\n",
     'all of them in one packet');
 
-# ---- what it does not hide -----------------------------------------------------------
+# ---- what it does not hide --------------------------------------------------
 
 for (
 	["get noreply\r\n", "END\r\n", 'a key of get'],
@@ -158,7 +158,7 @@ $c->ask("set k   9   0    1   noreply   \r\nb\r\nget k\r\n",
 $c->ask("set k 9 0 1 noreply\nc\r\nget k\r\n",
     "VALUE k 9 1\r\nc\r\nEND\r\n", 'before LF');
 
-# ---- many ----------------------------------------------------------------------------
+# ---- many -------------------------------------------------------------------
 
 {
 	my $n = 10_000;

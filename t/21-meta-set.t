@@ -555,6 +555,51 @@ SKIP: {
 END
 }
 
+# Without numbers nothing compares equal.
+{
+	my $plain = Leasecached->start('-C');
+
+	dialogue $plain, '-C: there are no numbers', <<'END';
+> ms k 1 c
+> 5
+< HD c0
+> mg k c v
+< VA 1 c0
+< 5
+> gets k
+< VALUE k 0 1 0
+< 5
+< END
+> ms k 1 C5 c
+> 6
+< EX c0
+> ms k 1 C0
+> 6
+< EX
+> ms k 1 C5 I
+> 6
+< EX
+> ms none 1 C5
+> 6
+< NF
+> md k C5
+< EX
+> ma k C5
+< EX
+> ma k C0 v c
+< VA 1 c0
+< 6
+> mg k C5 v
+< VA 1
+< 6
+> md k I
+< HD
+> mg k v c
+< VA 1 c0 X W
+< 6
+END
+}
+
 # Counters: what each kind of ms adds.
 for (
 	['a store', "ms q 1\r\na\r\n", "HD\r\n",

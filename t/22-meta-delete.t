@@ -263,6 +263,34 @@ dialogue $c, 'I keeps value, client flags and TTL', <<'END';
 < NF ki
 END
 
+dialogue $c, 'I is no access, and forgets none', <<'END';
+> ms h 1
+> a
+< HD
+> md h I
+< HD
+> mg h h u
+< HD h0 X W
+> mg h h
+< HD h0 Z X
+> md h I T30
+< HD
+> mg h h
+< HD h1 X W
+END
+
+newer $c, 'nor does E with it', <<'END';
+> ms h 1
+> a
+< HD
+> mg h h
+< HD h0
+> md h I E5
+< HD
+> mg h h c
+< HD h1 c5 X W
+END
+
 # I changes the number: the value of a slow loader is refused.
 {
 	$c->put("ms own 1 c\r\na\r\n");

@@ -191,6 +191,12 @@ dialogue $c, 'T gives a TTL; t is evaluated in its place', <<'END';
 < HD f4 t20 s2
 > ma t2 N30 T60 t
 < HD t60
+> mg t2 t
+< HD t60
+> ma t4 T60 t N30
+< HD t60
+> mg t4 t
+< HD t30
 > ma t3 t N30
 < HD t-1
 > mg t3 t

@@ -33,6 +33,8 @@ for (
 	 "set a 0 0 1 noreply\r\nx\r\ndelete b noreply\r\nmn\r\nget a\r\n",
 	 "MN\r\nVALUE a 0 1\r\nx\r\nEND\r\n"],
 	['mnn is no command', "mnn\r\n", "ERROR\r\n"],
+	since('1.6.45') ? ['a line of 3 bytes is too short', "mn\n",
+	 "CLIENT_ERROR bad command line format\r\n"] : (),
 	['MN is no command', "MN x\r\n", "ERROR\r\n"],
 ) {
 	my ($name, $request, $reply) = @$_;

@@ -594,6 +594,31 @@ END
 END
 }
 
+# ---- no memory -------------------------------------------------------------
+
+# A full server that must not evict still finds what it has.
+{
+	my $full = Leasecached->start('-M', '-m', '8');
+	my $c = $full->client;
+
+	$c->ask("ms keep 1 T100\r\na\r\n", "HD\r\n", 'an item to keep');
+	for my $size (50_000, 500, 0) {
+		my $line = 'HD';
+
+		for (my $i = 0; $line eq 'HD' && $i < 100_000; $i++) {
+			$c->put("ms $size-$i $size\r\n" . 'x' x $size .
+			    "\r\n");
+			$line = $c->line;
+		}
+		is($line, 'SERVER_ERROR out of memory storing object',
+		    "no room for $size bytes more");
+	}
+	$c->ask("mg keep N30 v\r\nmg keep R200\r\nmg keep N30 T50\r\n" .
+	    "md keep I\r\nmg keep N30 v\r\nmd keep\r\n",
+	    "VA 1\r\na\r\nHD W\r\nHD Z\r\nHD\r\nVA 1 X W\r\na\r\nHD\r\n",
+	    'without room: N, R and I on an item that is there');
+}
+
 # ---- many clients ----------------------------------------------------------
 
 # However many ask at once, one of them wins.

@@ -44,7 +44,7 @@ metadump
 	return \%item;
 }
 
-# ---- the form ------------------------------------------------------------------------
+# ---- the form ---------------------------------------------------------------
 
 $c->ask("lru_crawler metadump $_\r\n", "${ok}END\r\n",
     "metadump $_ of nothing") for 'all', 'hash', '1', '1,2,3', '63';
@@ -83,7 +83,7 @@ $c->ask("set dk%y 5 0 1\r\na\r\n", "STORED\r\n", 'an item');
 	}
 }
 
-# ---- errors --------------------------------------------------------------------------
+# ---- errors -----------------------------------------------------------------
 
 for my $dump ('metadump', $new ? 'mgdump' : ()) {
 	$c->ask("lru_crawler $dump\r\n", "ERROR\r\n", $dump);
@@ -101,7 +101,7 @@ for my $dump ('metadump', $new ? 'mgdump' : ()) {
 	    "what follows a $dump is answered behind it");
 }
 
-# ---- keys of all kinds ---------------------------------------------------------------
+# ---- keys of all kinds ------------------------------------------------------
 
 {
 	my (%encoded, $request);
@@ -138,7 +138,7 @@ for my $dump ('metadump', $new ? 'mgdump' : ()) {
 	is(join(' ', dumped($c, 'mgdump')), '', 'neither in mgdump') if $new;
 }
 
-# ---- what is said of an item ---------------------------------------------------------
+# ---- what is said of an item ------------------------------------------------
 
 $c->put(join '', map { "$_\r\n" } 'set never 0 0 10 noreply', 'x' x 10,
     'set later 1 1000 10 noreply', 'x' x 10, 'set past 0 -1 1 noreply', 'x',
@@ -209,7 +209,7 @@ SKIP: {
 	$c->ask("debugtime r\r\n", "OK\r\n", 'the clock runs');
 }
 
-# ---- every item, once ----------------------------------------------------------------
+# ---- every item, once -------------------------------------------------------
 
 # Puts many small items into a server.
 sub
@@ -375,7 +375,7 @@ unless ($srv->is_reference) { # is locked while the reader is slow
 	    dumped($s, 'metadump', 'hash')), '', 'and when it has');
 }
 
-# ---- cachedump -----------------------------------------------------------------------
+# ---- cachedump --------------------------------------------------------------
 
 {
 	# memcached shows what is in the cold part of its list only.
@@ -433,7 +433,7 @@ unless ($srv->is_reference) { # is locked while the reader is slow
 	}
 }
 
-# ---- not allowed ---------------------------------------------------------------------
+# ---- not allowed ------------------------------------------------------------
 
 {
 	my $x = Leasecached->start('-X');

@@ -172,10 +172,14 @@ comes_to
 		maT => sub { return "ma maT$_[0] T1000\r\n" },
 	);
 	my %sooner = (
-		touchSoon => sub { return "touch touchSoon$_[0] 20 noreply\r\n" },
+		touchSoon => sub {
+			return "touch touchSoon$_[0] 20 noreply\r\n"
+		},
 		gatSoon => sub { return "gat 20 gatSoon$_[0]\r\n" },
 		mgTSoon => sub { return "mg mgTSoon$_[0] T20\r\n" },
-		setSoon => sub { return "set setSoon$_[0] 0 20 1 noreply\r\ny\r\n" },
+		setSoon => sub {
+			return "set setSoon$_[0] 0 20 1 noreply\r\ny\r\n"
+		},
 		mdI => sub { return "md mdI$_[0] I T20\r\n" },
 		mgN => sub { return "mg mgN$_[0].new N20\r\n" .
 		    "delete mgN$_[0] noreply\r\n" },

@@ -127,10 +127,14 @@ is_whole
 
 	is(set($s, 'k', $old), "STORED\r\n", 'a value to be evicted');
 	my $reader = half_way($srv, "get k\r\n");
-	is(set($s, "p$_", $other), "STORED\r\n", "others come, $_")
-	    for 1 .. 4;
-	cmp_ok(stats_of($s)->{evictions}, '>=', 2, 'some are evicted');
-	is(all_answered($s, "mg k u\r\n"), "EN\r\n", 'it is among them');
+	# Which one goes is the policy's choice, but one that nobody wants any
+	# more must go at some time.
+	for (1 .. 30) {
+		is(set($s, "p$_", $other), "STORED\r\n", "others come, $_");
+		all_answered($s, "mg p$_\r\n") for 1 .. $_;
+		last if all_answered($s, "mg k u\r\n") eq "EN\r\n";
+	}
+	is(all_answered($s, "mg k u\r\n"), "EN\r\n", 'it is evicted');
 	is_whole($reader, "VALUE k 0 " . length $old, $old, "\r\nEND\r\n",
 	    'evicted');
 }
@@ -270,7 +274,7 @@ is_whole
 	}
 	my ($torn, $of_order, $before) = (0, 0, 0);
 	for my $i (0 .. $#keys) {
-		my $line = $i ? raw_line($slow) : 'VALUE part' . raw_line($slow);
+		my $line = ($i ? '' : 'VALUE part') . raw_line($slow);
 		$of_order++ if $line ne "VALUE $keys[$i] 0 400000";
 		my $got = raw_read($slow, 400000);
 		my $version = substr $got, 0, 1;

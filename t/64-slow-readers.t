@@ -6,6 +6,7 @@
 use Leasecached;
 use Leasecached::Proc;
 
+use POSIX ();
 use Socket qw(SHUT_WR);
 use Time::HiRes qw(time);
 
@@ -125,7 +126,7 @@ SKIP: {
 		last if sent_by($slow, "get k\r\n") < 7;
 		$asked++;
 		# The next version comes when this request is answered, or the
-		# server has stopped reading; a turn of its own connection tells.
+		# server has stopped reading: a turn of another client tells.
 		all_answered($s, "mg k\r\n");
 		my $rss = rss_kib($srv->pid);
 		$top = $rss if $rss > $top;

@@ -10,6 +10,7 @@ use Leasecached;
 use Leasecached::Proc;
 
 use Digest::MD5 qw(md5_hex);
+use POSIX ();
 
 my $CLIENTS = 8;
 my $ROUNDS = scaled(1500, 150);
@@ -275,7 +276,8 @@ for my $megabytes (256, 16) {
 		my %n = map { ($_, 0) } qw(torn hit miss wrong);
 		my $check = sub {
 			my ($reply) = @_;
-			while ($reply =~ /\GVALUE (\S+) (\d+) (\d+)(?: \d+)?\r\n/gc) {
+			while ($reply =~ /\GVALUE\ (\S+)\ (\d+)\ (\d+)
+			    (?:\ \d+)?\r\n/gcx) {
 				my ($key, $flags, $size) = ($1, $2, $3);
 				my $value = substr $reply, pos $reply, $size;
 				pos($reply) += $size + 2;

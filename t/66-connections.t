@@ -7,6 +7,7 @@ use Leasecached;
 use Leasecached::Proc;
 
 use IO::Select;
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 my $IDLE = 10_000;

@@ -38,6 +38,16 @@ clock_rel(uint64_t ms)
 	return (rel_time)(ms / 1000);
 }
 
+/*
+ * Seconds from `then` to `now`, not below 0: another thread's batch may have
+ * seen a later second than this one.
+ */
+static inline rel_time
+clock_since(rel_time then, rel_time now)
+{
+	return now > then ? now - then : 0;
+}
+
 /* Seconds since 1970 at a rel_time, and the other way round (not below 0). */
 int64_t clock_unix(rel_time t);
 int64_t clock_since_unix(int64_t unix_seconds);

@@ -141,6 +141,10 @@ struct item *cache_prepare(struct cache *c, struct store_local *l,
 bool cache_fits(const struct cache *c, size_t key_len, size_t value_len,
     uint32_t client_flags);
 
+/* Counts an event of a request that never became an item. */
+void cache_count(struct cache *c, const struct key *key, size_t value_len,
+    uint32_t client_flags, enum class_event event);
+
 /* Publishes a prepared item, and takes the caller's reference in any case. */
 enum result cache_store(struct cache *c, struct store_local *l,
     const struct key *key, struct item *it, const struct store_spec *spec,

@@ -79,7 +79,7 @@ vivify(struct cache *c, struct store_local *l, struct shard *s,
 		return RESULT_NO_MEMORY;
 	}
 	s->counted[SHARD_COUNTER_total_items]++;
-	it->word |= ITEM_WON;
+	it->word |= ITEM_WON | (spec->peek ? 0 : ITEM_FETCHED);
 	hit->why = FOUND;
 	hit->made = hit->won = true;
 	hit->cas = c->cas_enabled ? item_cas(it) : 0;

@@ -32,12 +32,27 @@ cache_prepare(struct cache *c, struct store_local *l,
 	    spec->client_flags))
 		return NULL;
 	*why = RESULT_NO_MEMORY;
-	if (!store_reserve(l, item_size_for(spec), now))
-		return NULL;
-	it = store_item_new(l, spec);
+	it = store_reserve(l, item_size_for(spec), now) ?
+	    store_item_new(l, spec) : NULL;
 	if (it != NULL)
 		*why = RESULT_STORED;
+	else
+		cache_count(c, &spec->key, spec->value_len,
+		    spec->client_flags, CLASS_OUT_OF_MEMORY);
 	return it;
+}
+
+void
+cache_count(struct cache *c, const struct key *key, size_t value_len,
+    uint32_t client_flags, enum class_event event)
+{
+	struct shard *s = store_shard(c->store, key->hash);
+	unsigned id = sizeclass_of(sizeclass_item_size(key->len, value_len,
+	    client_flags));
+
+	lock_take(&s->lock);
+	s->cls[id].event[event]++;
+	lock_drop(&s->lock);
 }
 
 enum match { MATCH, MATCH_OLDER, MATCH_NOT };
@@ -64,7 +79,8 @@ judge(const struct cache *c, const struct store_spec *spec, struct shard *s,
 	if (spec->mode == STORE_ADD)
 		return RESULT_NOT_STORED;
 	*match = compare(c, spec, old);
-	if (spec->compare)
+	if (spec->compare && (spec->mode == STORE_SET ||
+	    spec->mode == STORE_REPLACE))
 		shard_class(s, old)->event[*match == MATCH_NOT ?
 		    CLASS_CAS_BADVAL : CLASS_CAS_HITS]++;
 	return *match == MATCH_NOT ? RESULT_EXISTS : RESULT_STORED;
@@ -74,7 +90,6 @@ static void
 finish(struct cache *c, struct shard *s, struct item *it, struct stored *out)
 {
 	s->counted[SHARD_COUNTER_total_items]++;
-	shard_class(s, it)->event[CLASS_CMD_SET]++;
 	out->cas = c->cas_enabled ? item_cas(it) : 0;
 	out->value_len = it->value_len;
 }
@@ -82,7 +97,7 @@ finish(struct cache *c, struct shard *s, struct item *it, struct stored *out)
 static enum result
 store_new_key(struct cache *c, struct store_local *l, struct shard *s,
     const struct key *key, struct item *it, const struct store_spec *spec,
-    rel_time now, struct stored *out) REQUIRES(s->lock)
+    enum found why, rel_time now, struct stored *out) REQUIRES(s->lock)
 {
 	if (spec->compare && spec->mode != STORE_ADD)
 		return RESULT_NOT_FOUND;
@@ -90,6 +105,8 @@ store_new_key(struct cache *c, struct store_local *l, struct shard *s,
 		return RESULT_NOT_STORED;
 	if (!shard_insert(s, l, key->hash, it, now))
 		return RESULT_NO_MEMORY;
+	if (why != FOUND_NOTHING)
+		s->counted[SHARD_COUNTER_reclaimed]++;
 	finish(c, s, it, out);
 	return RESULT_STORED;
 }
@@ -108,9 +125,10 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
 	struct item *old;
 
 	shard_lock(s);
+	shard_class(s, it)->event[CLASS_CMD_SET]++;
 	old = shard_find(s, l, key, now, &at, &why);
 	if (old == NULL) {
-		res = store_new_key(c, l, s, key, it, spec, now, out);
+		res = store_new_key(c, l, s, key, it, spec, why, now, out);
 	} else if ((res = judge(c, spec, s, old, &match)) == RESULT_STORED) {
 		if (match == MATCH_OLDER) {
 			it->word |= ITEM_STALE | (old->word & ITEM_WON);
@@ -251,8 +269,11 @@ cache_store(struct cache *c, struct store_local *l, const struct key *key,
 	memset(out, 0, sizeof(*out));
 	if (it->word & ITEM_CAS)
 		memcpy(it->data, &spec->new_cas, sizeof(uint64_t));
-	if (spec->mode == STORE_APPEND || spec->mode == STORE_PREPEND)
+	if (spec->mode == STORE_APPEND || spec->mode == STORE_PREPEND) {
+		cache_count(c, key, it->value_len, item_client_flags(it),
+		    CLASS_CMD_SET);
 		return extend(c, l, key, it, spec, now, out);
+	}
 	return store_whole(c, l, key, it, spec, now, out);
 }
 

@@ -50,7 +50,7 @@ cmd_flush_all(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	if ((int32_t)delay <= 0) {
-		store_flush(store);
+		store_flush(store, x->now);
 	} else {
 		rel_time at = clock_exptime((int32_t)delay, x->now);
 

@@ -72,7 +72,7 @@ put_flags(struct exec *x, struct outbuf *o, const struct meta *m,
 			break;
 		case 'l':
 			OUT_LITERAL(o, " l");
-			out_number(o, x->now - hit->accessed);
+			out_number(o, clock_since(hit->accessed, x->now));
 			break;
 		case 'h':
 			out_add(o, hit->fetched ? " h1" : " h0", 3);
@@ -146,7 +146,7 @@ cmd_mg(struct exec *x, struct request *req)
 	event_get(x, req->s, &m.key, res, &hit);
 	switch (res) {
 	case RESULT_HIT:
-		if (spec.touch && !hit.made) {
+		if (spec.touch) {
 			COUNT(x->counters, cmd_touch);
 			COUNT(x->counters, touch_hits);
 		} else {
@@ -236,9 +236,9 @@ put_note(struct outbuf *o, const struct key *key, const struct item_note *note,
 	if (note->exptime == 0)
 		OUT_LITERAL(o, "-1");
 	else
-		out_number(o, note->exptime - now);
+		out_number(o, note->exptime > now ? note->exptime - now : 0);
 	OUT_LITERAL(o, " la=");
-	out_number(o, now - note->accessed);
+	out_number(o, clock_since(note->accessed, now));
 	OUT_LITERAL(o, " cas=");
 	out_number(o, note->cas);
 	OUT_LITERAL(o, " fetch=");

@@ -153,8 +153,9 @@ cmd_ms(struct exec *x, struct request *req)
 	sr.exptime = m.T;
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
-	event_store(x, req, &sr, res);
-	if (sr.spec.compare && sr.spec.mode != STORE_ADD)
+	event_store(x, req, &sr, res, &done);
+	if (sr.spec.compare && (sr.spec.mode == STORE_SET ||
+	    sr.spec.mode == STORE_REPLACE))
 		count_cas(x, res);
 	return answer_store(req, &m, res, sr.bytes, &done);
 }

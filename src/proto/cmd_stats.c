@@ -39,7 +39,8 @@ struct picture {
 #define U64(name, value) GAUGE_FUNCTION(name, "%" PRIu64, (uint64_t)(value))
 
 U64(pid, getpid())
-U64(uptime, p->x->now - CLOCK_FIRST)
+/* never 0: monitors divide by it */
+U64(uptime, p->x->now - CLOCK_FIRST + 1)
 U64(time, clock_unix(p->x->now))
 GAUGE_FUNCTION(version, "%s", MEMCACHED_PROTOCOL_VERSION)
 GAUGE_FUNCTION(libevent, "%s", p->x->env->libevent_version)
@@ -55,7 +56,7 @@ U64(limit_maxbytes, atomic_load(&p->x->cache->store->limit))
 U64(accepting_conns, p->server.accepting)
 U64(threads, p->server.threads)
 U64(hash_bytes, p->sums.table_bytes)
-U64(lru_crawler_starts, p->server.sweeps)
+U64(lru_crawler_starts, p->sums.passes)
 U64(log_worker_written, p->feed.written)
 U64(log_watcher_skipped, p->feed.skipped)
 U64(log_watcher_sent, p->feed.sent)
@@ -153,12 +154,14 @@ server(struct exec *x, struct text *text)
 {
 	struct store *st = x->cache->store;
 	struct store_sums *sums = malloc(sizeof(*sums));
+	struct server_gauges gauges;
 
 	if (sums == NULL) {
 		text->failed = true;
 		return;
 	}
 	store_sum(st, sums);
+	x->env->gauges(x->env->server, &gauges);
 	text_stat(text, "program", "%s", PACKAGE_NAME);
 	text_stat(text, "program_version", "%s", PACKAGE_VERSION);
 	text_stat(text, "shards", "%u", st->shards);
@@ -170,6 +173,8 @@ server(struct exec *x, struct text *text)
 	text_stat(text, "memory_tables", "%" PRIu64, sums->table_bytes);
 	text_stat(text, "memory_withheld", "%" PRId64,
 	    atomic_load(&st->squeeze));
+	text_stat(text, "memory_resident", "%" PRIu64, gauges.resident);
+	text_stat(text, "items_moved", "%" PRIu64, sums->moved);
 	free(sums);
 	text_add(text, "END\r\n");
 }

@@ -113,7 +113,7 @@ cmd_store(struct exec *x, struct request *req)
 	}
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
-	event_store(x, req, &sr, res);
+	event_store(x, req, &sr, res, &done);
 	prefix_count(x->env->prefixes, &sr.key, PREFIX_SET);
 	answer(x, req, &sr, res);
 	return STEP_DONE;

@@ -13,12 +13,14 @@
 #include "base/base64.h"
 #include "base/uri.h"
 
-enum { AT_ONCE = 8, LINE_BYTES = 3 * KEY_MAX + 160 };
+enum { LINE_BYTES = 3 * KEY_MAX + 160 };
 
 struct dump {
 	enum dump_form form;
 	uint64_t classes;
 	struct store_walk walk;
+	size_t at, n; /* notes written, and there */
+	struct item_note note[STORE_WALK_NOTES];
 };
 
 bool
@@ -73,33 +75,34 @@ put_mg(struct outbuf *o, const struct item_note *note)
 	OUT_LITERAL(o, "\r\n");
 }
 
-static bool
-has_room(const struct outbuf *o)
+static void
+put_line(struct session *s, struct exec *x, const struct item_note *note)
 {
-	return OUT_SIZE - o->used >= AT_ONCE * LINE_BYTES + OUT_ROOM;
+	struct dump *d = s->dump;
+
+	if (!(d->classes >> note->class_id & 1))
+		return;
+	if (d->form == DUMP_META)
+		put_meta(s->out, note, x->cache->cas_enabled);
+	else
+		put_mg(s->out, note);
 }
 
 enum step
 dump_step(struct session *s, struct exec *x)
 {
 	struct dump *d = s->dump;
-	struct item_note note[AT_ONCE];
-	size_t n;
 
 	do {
-		if (!has_room(s->out))
-			return STEP_FLUSH;
-		n = store_walk(x->local, &d->walk, x->now, note, AT_ONCE);
-		for (size_t i = 0; i < n; i++) {
-			if (!(d->classes >> note[i].class_id & 1))
-				continue;
-			if (d->form == DUMP_META)
-				put_meta(s->out, &note[i],
-				    x->cache->cas_enabled);
-			else
-				put_mg(s->out, &note[i]);
+		while (d->at < d->n) {
+			if (!out_has_room(s->out))
+				return STEP_FLUSH;
+			put_line(s, x, &d->note[d->at++]);
 		}
-	} while (n > 0);
+		d->at = 0;
+		d->n = store_walk(x->local, &d->walk, x->now, d->note,
+		    STORE_WALK_NOTES);
+	} while (d->n > 0);
 	if (d->form == DUMP_META)
 		OUT_LITERAL(s->out, "END\r\n");
 	else

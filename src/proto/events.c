@@ -73,20 +73,22 @@ store_word(const struct store_spec *spec)
 
 void
 event_store(struct exec *x, const struct request *req,
-    const struct store_request *sr, enum result res)
+    const struct store_request *sr, enum result res,
+    const struct stored *done)
 {
 	struct feed *feed = x->env->feed;
 	char name[3 * KEY_MAX];
+	size_t size = res == RESULT_STORED ? done->value_len :
+	    (size_t)sr->bytes;
 
 	if (!feed_wanted(feed, FEED_MUTATIONS))
 		return;
 	feed_publish(feed, FEED_MUTATIONS, "item_store",
-	    "key=%.*s status=%s cmd=%s ttl=%lld clsid=%u cfd=%d size=%llu",
+	    "key=%.*s status=%s cmd=%s ttl=%lld clsid=%u cfd=%d size=%zu",
 	    (int)uri_encode(name, sr->key.data, sr->key.len), name,
 	    store_status(res), store_word(&sr->spec),
 	    sr->exptime == 0 ? 0 : (long long)sr->exptime - x->now,
-	    class_of(&sr->key, (size_t)sr->bytes, sr->client_flags),
-	    req->s->cfd, (unsigned long long)sr->bytes);
+	    class_of(&sr->key, size, sr->client_flags), req->s->cfd, size);
 }
 
 void

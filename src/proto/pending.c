@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "proto/events.h"
 
 enum { CRLF = 2 };
 
@@ -43,9 +44,20 @@ refuse(struct exec *x, struct request *req, const struct store_request *sr,
 		SAY(req, SAY_NO_MEMORY);
 		COUNT(x->counters, store_no_memory);
 	}
+	event_store(x, req, sr, why, NULL);
 	if (sr->drops_on_failure)
 		cache_drop(x->cache, x->local, &sr->key, x->now);
 	return body_swallow(req, sr->bytes);
+}
+
+/* As memcached: it counts as a storage request all the same. */
+static void
+bad_chunk(struct exec *x, struct request *req, const struct store_request *sr)
+{
+	COUNT(x->counters, cmd_set);
+	cache_count(x->cache, &sr->key, (size_t)sr->bytes, sr->client_flags,
+	    CLASS_CMD_SET);
+	SAY(req, SAY_BAD_CHUNK);
 }
 
 /* Starts reading a large value straight into its item. */
@@ -104,8 +116,7 @@ collect(struct exec *x, struct request *req, const struct store_request *sr,
 		return NULL;
 	}
 	if (whole && !ends_well(req->body + n)) {
-		COUNT(x->counters, cmd_set);
-		SAY(req, SAY_BAD_CHUNK);
+		bad_chunk(x, req, sr);
 		*step = body_swallow(req, n);
 		return NULL;
 	}
@@ -127,15 +138,15 @@ collect(struct exec *x, struct request *req, const struct store_request *sr,
 
 /* The item of a value that was read in pieces. */
 static struct item *
-complete(struct exec *x, struct request *req, struct pending *p)
+complete(struct exec *x, struct request *req, const struct store_request *sr,
+    struct pending *p)
 {
 	struct item *it = p->item;
 
 	CHECK(p->filled == p->len && req->body_len >= CRLF);
 	req->body_used = CRLF;
 	if (!ends_well(req->body)) {
-		COUNT(x->counters, cmd_set);
-		SAY(req, SAY_BAD_CHUNK);
+		bad_chunk(x, req, sr);
 		return NULL;
 	}
 	p->item = NULL;
@@ -151,7 +162,7 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	struct item *it;
 
 	*step = STEP_DONE;
-	it = p != NULL ? complete(x, req, p) : collect(x, req, sr, step);
+	it = p != NULL ? complete(x, req, sr, p) : collect(x, req, sr, step);
 	if (it == NULL)
 		return *step == STEP_DONE ? BODY_ANSWERED : BODY_AWAITED;
 	COUNT(x->counters, cmd_set);

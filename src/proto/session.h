@@ -60,7 +60,8 @@ enum {
 struct server_gauges {
 	uint64_t max_connections, curr_connections, connection_structures;
 	uint64_t buffers, buffer_bytes, buffer_bytes_free;
-	uint64_t reserved_fds, threads, sweeps;
+	uint64_t reserved_fds, threads;
+	uint64_t resident; /* bytes of the whole allocator */
 	bool accepting, idle_timeout;
 };
 

@@ -20,7 +20,7 @@ enum {
 	PAGE = 1024 * 1024,
 	SIZES_BUCKET = 32,
 	CACHEDUMP_MAX = 2 * 1024 * 1024, /* bytes of a reply, as memcached */
-	NOTES = 64,
+	NOTES = STORE_WALK_NOTES,
 };
 
 static struct store_sums *
@@ -99,7 +99,8 @@ slab_line(struct text *text, unsigned id, const char *name, uint64_t value)
 	text_add(text, "STAT %u:%s %" PRIu64 "\r\n", id, name, value);
 }
 
-static void
+/* Returns the pages that the class would have in memcached. */
+static uint64_t
 slab_of_class(struct text *text, unsigned id, const struct sizeclass *c)
 {
 	static const struct {
@@ -116,7 +117,7 @@ slab_of_class(struct text *text, unsigned id, const struct sizeclass *c)
 		{ "touch_hits", CLASS_TOUCH_HITS },
 	};
 	uint64_t per_page = PAGE / sizeclass_chunk(id);
-	uint64_t pages = (c->items + per_page - 1) / per_page;
+	uint64_t pages = (c->most_items + per_page - 1) / per_page;
 
 	slab_line(text, id, "chunk_size", sizeclass_chunk(id));
 	slab_line(text, id, "chunks_per_page", per_page);
@@ -128,23 +129,25 @@ slab_of_class(struct text *text, unsigned id, const struct sizeclass *c)
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		slab_line(text, id, events[i].name,
 		    c->event[events[i].event]);
+	return pages;
 }
 
 void
 stats_slabs(struct exec *x, struct text *text)
 {
 	struct store_sums *sums = sums_of(x, text);
+	uint64_t pages = 0;
 	unsigned active = 0;
 
 	if (sums == NULL)
 		return;
 	for (unsigned id = SIZECLASS_FIRST; id < SIZECLASS_COUNT; id++)
-		if (sums->cls[id].items > 0) {
-			slab_of_class(text, id, &sums->cls[id]);
+		if (sums->cls[id].most_items > 0) {
+			pages += slab_of_class(text, id, &sums->cls[id]);
 			active++;
 		}
 	text_stat(text, "active_slabs", "%u", active);
-	text_stat(text, "total_malloced", "%" PRIu64, sums->bytes);
+	text_stat(text, "total_malloced", "%" PRIu64, pages * PAGE);
 	free(sums);
 	text_add(text, "END\r\n");
 }

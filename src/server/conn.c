@@ -53,14 +53,14 @@ static void
 publish(struct conn *c, const char *type, const char *reason)
 {
 	struct feed *feed = &c->w->server->feed;
-	char name[128], *colon;
+	char name[128] = "unix:0", *colon;
 
 	if (!feed_wanted(feed, FEED_CONNEVENTS))
 		return;
-	listener_name(c->fd, true, name, sizeof(name));
+	if (c->transport == TRANSPORT_TCP)
+		listener_name(c->fd, true, name, sizeof(name));
 	colon = strrchr(name, ':');
-	if (c->transport == TRANSPORT_LOCAL || colon == NULL)
-		colon = strcpy(name, "unix:0") + 4;
+	CHECK(colon != NULL);
 	*colon = '\0';
 	feed_publish(feed, FEED_CONNEVENTS, type,
 	    "rip=%s rport=%s transport=%s%s%s cfd=%d", name, colon + 1,
@@ -357,8 +357,8 @@ serve(struct conn *c)
 		}
 		switch (wish) {
 		case WISH_YIELD:
+			COUNT(w->exec.counters, conn_yields);
 			if (w->ready != NULL) {
-				COUNT(w->exec.counters, conn_yields);
 				worker_ready(w, c);
 				return BLOCKED;
 			}

@@ -455,6 +455,9 @@ listener_name(int fd, bool peer, char *out, size_t room)
 		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
 		snprintf(out, room, "[%s]:%d", host, ntohs(in->sin6_port));
 	} else {
-		snprintf(out, room, "unix");
+		struct sockaddr_un *un = (struct sockaddr_un *)&sa;
+
+		snprintf(out, room, "%s", len > offsetof(struct sockaddr_un,
+		    sun_path) ? un->sun_path : "");
 	}
 }

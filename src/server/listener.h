@@ -73,7 +73,10 @@ void listener_stop(struct listener *ln);
 /* Closes the sockets, removes the socket file; no thread uses them now. */
 void listener_close(struct listener *ln);
 
-/* Puts "<address>:<port>" of a socket into `out`; its peer's if `peer`. */
+/*
+ * Puts "<address>:<port>", or the path of a Unix socket, into `out`; that of
+ * the other end if `peer`.
+ */
 void listener_name(int fd, bool peer, char *out, size_t room);
 
 #endif

@@ -12,8 +12,8 @@
 #include "store/arena.h"
 
 enum {
-	TICK_MS = 100,
-	SWEEP_BUCKETS = 64 * 1024, /* a tick: 4 MiB of table */
+	TICK_MS = 20,
+	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	MEGABYTE = 1024 * 1024,
 	/* Resident memory above the account, in percent of the limit: */
 	COMPACT_ABOVE = 3,
@@ -26,7 +26,7 @@ enum {
  * Resident memory above what the limit allows leads to compaction first; then
  * part of the limit is withheld, in proportion, and given back step by step.
  */
-static bool
+static void
 watch_memory(struct maintenance *m)
 {
 	struct store *st = m->local.store;
@@ -36,19 +36,22 @@ watch_memory(struct maintenance *m)
 	int64_t over, resident = (int64_t)arena_resident();
 
 	if (resident == 0)
-		return false;
+		return;
+	arena_purge(resident > limit);
+	resident = (int64_t)arena_resident();
+	atomic_store(&m->resident, (uint64_t)resident);
 	over = resident - (int64_t)m->resident_at_start - limit - SLACK;
 	if (over > WITHHOLD_ABOVE * percent) {
-		squeeze += (over - WITHHOLD_ABOVE * percent) / 4;
+		squeeze += (over - WITHHOLD_ABOVE * percent) / 32;
 		if (squeeze > WITHHOLD_MAX * percent)
 			squeeze = WITHHOLD_MAX * percent;
 	} else {
-		squeeze -= squeeze / 8;
+		squeeze -= squeeze / 32;
 		if (squeeze < MEGABYTE)
 			squeeze = 0;
 	}
 	atomic_store(&st->squeeze, squeeze);
-	return over + squeeze > COMPACT_ABOVE * percent;
+	atomic_store(&st->compact, over + squeeze > COMPACT_ABOVE * percent);
 }
 
 static void
@@ -57,17 +60,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct maintenance *m = arg;
 	struct store *st = m->local.store;
 	rel_time now = clock_rel(clock_ms());
-	bool compact = watch_memory(m);
 
 	(void)fd;
 	(void)what;
+	watch_memory(m);
 	store_flush_due(st, now);
-	if (!m->sweep.running && (compact || now != m->sweep.swept ||
-	    atomic_load(&st->flush_clock) != m->sweep.flush_clock))
-		sweep_start(&m->sweep, st, now, compact);
-	if (m->sweep.running)
-		sweep_step(&m->sweep, &m->local, now, SWEEP_BUCKETS);
-	atomic_store(&m->sweeps, m->sweep.passes);
+	store_keep_house(&m->local, now, SWEEP_BUCKETS);
 	store_settle(&m->local, now);
 	store_local_done(&m->local);
 }

@@ -2,7 +2,7 @@
 /*
  * maintenance.h - the thread that tidies up.
  *
- * Ten times a second it goes on with the sweep (store/sweep.h), keeps the
+ * Fifty times a second it goes on with the sweep (store/sweep.h), keeps the
  * store within its limit, and compares what the allocator holds with what the
  * store accounts for: when pages are thinly used it compacts, and if that is
  * not enough it withholds part of the limit until it is.
@@ -20,7 +20,6 @@
 #include "base/attr.h"
 #include "base/mailbox.h"
 #include "store/store.h"
-#include "store/sweep.h"
 
 struct maintenance {
 	struct mailbox mailbox; /* any mail ends the thread */
@@ -29,8 +28,7 @@ struct maintenance {
 	struct event_base *base;
 	struct event *wake, *tick;
 	struct store_local local;
-	struct sweep sweep;
-	_Atomic uint64_t sweeps;
+	_Atomic uint64_t resident; /* bytes of the whole allocator */
 	bool started;
 	size_t resident_at_start; /* bytes, before any item */
 };

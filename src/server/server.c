@@ -38,7 +38,7 @@ gauges(void *server, struct server_gauges *out)
 	out->reserved_fds = (uint64_t)(sv->listener.count +
 	    2 * (sv->config.threads + 2) + 3);
 	out->threads = (uint64_t)sv->config.threads;
-	out->sweeps = atomic_load(&sv->maintenance.sweeps);
+	out->resident = atomic_load(&sv->maintenance.resident);
 	out->accepting = atomic_load(&sv->accepting);
 	out->idle_timeout = sv->config.idle_timeout > 0;
 	for (int i = 0; i < sv->config.threads; i++) {
@@ -55,21 +55,35 @@ report_settings(void *server, stat_printer *print, void *ctx)
 {
 	struct server *sv = server;
 
-	sv->config.report_settings(sv->config.settings,
-	    (size_t)atomic_load(&sv->cache.store->limit), print, ctx);
+	struct settings_live live = {
+		.memory_limit = (size_t)atomic_load(&sv->cache.store->limit),
+		.detail = atomic_load(&sv->prefixes.on),
+		.flushed = atomic_load(&sv->cache.store->flushed),
+	};
+
+	sv->config.report_settings(sv->config.settings, &live, print, ctx);
 }
 
 static void
-report_socket(int fd, const char *transport, stat_printer *print, void *ctx,
-    const char *state, const char *peer)
+report_address(int fd, bool peer, enum transport transport,
+    stat_printer *print, void *ctx)
 {
-	char name[32], value[128];
+	char name[32], value[192], address[128];
 
+	/* A client of a Unix socket has no name of its own. */
+	listener_name(fd, peer && transport == TRANSPORT_TCP, address,
+	    sizeof(address));
+	snprintf(value, sizeof(value), "%s:%s",
+	    transport == TRANSPORT_TCP ? "tcp" : "unix", address);
 	snprintf(name, sizeof(name), "%d:addr", fd);
-	snprintf(value, sizeof(value), "%s:%s", transport, peer);
 	print(ctx, name, value);
-	snprintf(name, sizeof(name), "%d:state", fd);
-	print(ctx, name, state);
+	if (!peer)
+		return;
+	listener_name(fd, false, address, sizeof(address));
+	snprintf(value, sizeof(value), "%s:%s",
+	    transport == TRANSPORT_TCP ? "tcp" : "unix", address);
+	snprintf(name, sizeof(name), "%d:listen_addr", fd);
+	print(ctx, name, value);
 }
 
 static void
@@ -78,16 +92,11 @@ report_conn(struct conn *c, stat_printer *print, void *ctx)
 	struct session shown = {
 		.state = atomic_load(&c->shown_state),
 	};
-	const char *transport = c->transport == TRANSPORT_TCP ? "tcp" : "unix";
-	char name[32], value[128], peer[96];
+	char name[32], value[16];
 
-	listener_name(c->fd, true, peer, sizeof(peer));
-	report_socket(c->fd, transport, print, ctx,
-	    session_state_name(&shown), peer);
-	listener_name(c->fd, false, peer, sizeof(peer));
-	snprintf(name, sizeof(name), "%d:listen_addr", c->fd);
-	snprintf(value, sizeof(value), "%s:%s", transport, peer);
-	print(ctx, name, value);
+	report_address(c->fd, true, (enum transport)c->transport, print, ctx);
+	snprintf(name, sizeof(name), "%d:state", c->fd);
+	print(ctx, name, session_state_name(&shown));
 	snprintf(name, sizeof(name), "%d:secs_since_last_cmd", c->fd);
 	snprintf(value, sizeof(value), "%u", clock_rel(clock_ms()) -
 	    atomic_load(&c->last_request));
@@ -98,14 +107,14 @@ static void
 report_conns(void *server, stat_printer *print, void *ctx)
 {
 	struct server *sv = server;
-	char peer[96];
+	char name[32];
 
 	for (int i = 0; i < sv->listener.count; i++) {
 		struct listening *s = &sv->listener.sock[i];
 
-		listener_name(s->fd, false, peer, sizeof(peer));
-		report_socket(s->fd, s->transport == TRANSPORT_TCP ? "tcp" :
-		    "unix", print, ctx, "conn_listening", peer);
+		report_address(s->fd, false, s->transport, print, ctx);
+		snprintf(name, sizeof(name), "%d:state", s->fd);
+		print(ctx, name, "conn_listening");
 	}
 	for (int i = 0; i < sv->config.threads; i++) {
 		struct worker *w = &sv->worker[i];
@@ -296,6 +305,15 @@ watch_signals(struct running *r)
 	return true;
 }
 
+static void
+block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
 static int
 start_workers(struct server *sv)
 {
@@ -344,6 +362,8 @@ server_run(struct server *sv)
 stop:
 	listener_stop(&sv->listener);
 	stop_workers(sv, started, r.graceful);
+	/* A second signal must not kill what is about to end anyway. */
+	block_signals();
 	listener_close(&sv->listener);
 	maintenance_stop(&sv->maintenance);
 	for (int i = 0; i < SIGNALS; i++)

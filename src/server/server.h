@@ -22,6 +22,13 @@
 #include "server/maintenance.h"
 #include "server/worker.h"
 
+/* Settings that commands change while the server runs. */
+struct settings_live {
+	size_t memory_limit; /* bytes */
+	bool detail;
+	rel_time flushed;    /* when flush_all last took effect; 0 never */
+};
+
 struct server_config {
 	struct listener_config listener;
 	int threads;
@@ -43,8 +50,8 @@ struct server_config {
 
 	/* `stats settings`, printed by whoever knows the options */
 	void *settings;
-	void (*report_settings)(void *settings, size_t memory_limit,
-	    stat_printer *print, void *ctx);
+	void (*report_settings)(void *settings,
+	    const struct settings_live *live, stat_printer *print, void *ctx);
 };
 
 struct server {

@@ -74,8 +74,10 @@ worker_take_in(struct worker *w)
 {
 	char *in;
 
-	if (w->in_pooled > 0)
+	if (w->in_pooled > 0) {
+		atomic_fetch_sub(&w->buffer_bytes_free, IN_SIZE);
 		return w->in_pool[--w->in_pooled];
+	}
 	in = malloc(IN_SIZE);
 	if (in != NULL)
 		count_buffers(w, 1, IN_SIZE);
@@ -86,6 +88,7 @@ void
 worker_give_in(struct worker *w, char *in)
 {
 	if (w->in_pooled < POOLED) {
+		atomic_fetch_add(&w->buffer_bytes_free, IN_SIZE);
 		w->in_pool[w->in_pooled++] = in;
 		return;
 	}
@@ -98,8 +101,10 @@ worker_take_out(struct worker *w)
 {
 	struct outbuf *out;
 
-	if (w->out_pooled > 0)
+	if (w->out_pooled > 0) {
+		atomic_fetch_sub(&w->buffer_bytes_free, OUT_SIZE);
 		return w->out_pool[--w->out_pooled];
+	}
 	out = calloc(1, sizeof(*out));
 	if (out == NULL)
 		return NULL;
@@ -123,10 +128,12 @@ free_out(struct worker *w, struct outbuf *out)
 void
 worker_give_out(struct worker *w, struct outbuf *out)
 {
-	if (w->out_pooled < POOLED)
+	if (w->out_pooled < POOLED) {
+		atomic_fetch_add(&w->buffer_bytes_free, OUT_SIZE);
 		w->out_pool[w->out_pooled++] = out;
-	else
+	} else {
 		free_out(w, out);
+	}
 }
 
 /* Connections. */

@@ -32,8 +32,15 @@ size_t arena_true_size(size_t size);
  */
 size_t arena_resident(void);
 
-/* Gives unused pages back to the kernel now. */
-void arena_purge(void);
+/* Gives pages back that were unused for a while; with `all`, all unused. */
+void arena_purge(bool all);
+
+/*
+ * The same for moving an item: from the fullest region there is, and back to
+ * it at once, past what threads keep for their next allocations.
+ */
+void *arena_alloc_dense(size_t size) MUST_USE;
+void arena_free_dense(void *p, size_t size);
 
 /*
  * True when `p` lies in a region whose pages are so thinly used that moving

@@ -47,6 +47,18 @@ arena_free_lines(void *p, size_t size)
 	sdallocx(p, size, MALLOCX_ALIGN(CACHE_LINE));
 }
 
+void *
+arena_alloc_dense(size_t size)
+{
+	return mallocx(size, MALLOCX_TCACHE_NONE);
+}
+
+void
+arena_free_dense(void *p, size_t size)
+{
+	sdallocx(p, size, MALLOCX_TCACHE_NONE);
+}
+
 size_t
 arena_true_size(size_t size)
 {
@@ -66,10 +78,24 @@ arena_resident(void)
 }
 
 void
-arena_purge(void)
+arena_purge(bool all)
 {
-	/* All arenas; a failure leaves the pages to the decay timer. */
-	(void)mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+	/* 4096 is MALLCTL_ARENAS_ALL; a failure leaves it to the next time. */
+	(void)mallctl(all ? "arena.4096.purge" : "arena.4096.decay", NULL,
+	    NULL, NULL, 0);
+}
+
+/* The control's number, looked up by name once; length 0: not there. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static size_t query[3], query_len;
+
+static void
+find_query(void)
+{
+	size_t n = sizeof(query) / sizeof(query[0]);
+
+	if (mallctlnametomib("experimental.utilization.query", query, &n) == 0)
+		query_len = n;
 }
 
 bool
@@ -84,7 +110,8 @@ arena_is_thin(const void *p, size_t size)
 	size_t n = sizeof(use);
 
 	(void)size;
-	if (mallctl("experimental.utilization.query", &use, &n, &p,
+	pthread_once(&once, find_query);
+	if (query_len == 0 || mallctlbymib(query, query_len, &use, &n, &p,
 	    sizeof(p)) != 0 || n != sizeof(use))
 		return false;
 	/* Emptier than its peers by an eighth, and not being filled now. */

@@ -37,6 +37,18 @@ arena_free_lines(void *p, size_t size)
 	free(p);
 }
 
+void *
+arena_alloc_dense(size_t size)
+{
+	return arena_alloc(size);
+}
+
+void
+arena_free_dense(void *p, size_t size)
+{
+	arena_free(p, size);
+}
+
 size_t
 arena_true_size(size_t size)
 {
@@ -50,8 +62,9 @@ arena_resident(void)
 }
 
 void
-arena_purge(void)
+arena_purge(bool all)
 {
+	(void)all;
 }
 
 bool

@@ -70,6 +70,8 @@ count_linked(struct shard *s, struct item *it, size_t size)
 	s->bytes += size;
 	s->timed += it->exptime != 0;
 	c->items++;
+	if (c->items > c->most_items)
+		c->most_items = c->items;
 	c->bytes += sizeclass_item_size(item_key_len(it), it->value_len,
 	    it->word & ITEM_FLAGS);
 }
@@ -182,8 +184,6 @@ shard_find(struct shard *s, struct store_local *l, const struct key *key,
 		*why = FOUND_FLUSHED;
 	else
 		return it;
-	s->counted[SHARD_COUNTER_reclaimed]++;
-	shard_count_dead(s, it, CLASS_RECLAIMED);
 	shard_remove(s, l, key->hash, *at, it);
 	return NULL;
 }
@@ -233,7 +233,7 @@ publish_eviction(struct shard *s, const struct item *it, rel_time now)
 	    (int)uri_encode(key, item_key(it), item_key_len(it)), key,
 	    it->word & ITEM_FETCHED ? "yes" : "no",
 	    it->exptime == 0 ? -1 : (long long)it->exptime - now,
-	    now - it->accessed, (unsigned)(shard_class(s, it) - s->cls),
+	    clock_since(it->accessed, now), (unsigned)(shard_class(s, it) - s->cls),
 	    it->value_len);
 }
 
@@ -244,13 +244,13 @@ count_evicted(struct shard *s, const struct item *it, rel_time now)
 
 	s->counted[SHARD_COUNTER_evictions]++;
 	c->event[CLASS_EVICTED]++;
-	c->evicted_time = now - it->accessed;
+	c->evicted_time = clock_since(it->accessed, now);
 	if (it->exptime != 0)
 		c->event[CLASS_EVICTED_NONZERO]++;
 	if (!(it->word & ITEM_FETCHED)) {
 		s->counted[SHARD_COUNTER_evicted_unfetched]++;
 		c->event[CLASS_EVICTED_UNFETCHED]++;
-	} else if (now - it->accessed < ACTIVE_SECONDS) {
+	} else if (clock_since(it->accessed, now) < ACTIVE_SECONDS) {
 		s->counted[SHARD_COUNTER_evicted_active]++;
 		c->event[CLASS_EVICTED_ACTIVE]++;
 	}

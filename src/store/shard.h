@@ -21,6 +21,7 @@
 #include "store/evict.h"
 #include "store/item.h"
 #include "store/sizeclass.h"
+#include "store/sweep.h"
 #include "store/table.h"
 
 struct store;
@@ -47,6 +48,7 @@ struct CACHE_ALIGNED shard {
 	uint64_t counted[SHARD_COUNTER_COUNT];
 	struct sizeclass cls[SIZECLASS_COUNT];
 	size_t timed; /* items with an exptime */
+	struct sweep sweep;
 
 	/* set by shard_init(), read by all */
 	struct store *store;

@@ -48,6 +48,7 @@ struct sizeclass {
 	uint64_t items;
 	uint64_t bytes;        /* memcached's size of them */
 	uint64_t evicted_time; /* seconds since the last one's last access */
+	uint64_t most_items;   /* at any time; memcached keeps its pages */
 	uint64_t event[CLASS_EVENTS];
 };
 

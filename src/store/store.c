@@ -11,12 +11,16 @@
 
 #include "base/check.h"
 #include "store/arena.h"
+#include "store/sweep.h"
 
 enum {
 	CREDIT_MIN = 4096,
 	CREDIT_MAX = 256 * 1024,
 	CREDIT_PART = 2048, /* of the limit, reserved ahead by one thread */
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
+	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
+	COMPACT_BATCH = 16, /* buckets compacted along with it */
+	SWEEP_LOCKED = 32,  /* buckets at a time in the background */
 };
 
 static void
@@ -158,6 +162,28 @@ return_credit(struct store_local *l)
 	}
 }
 
+/*
+ * Takes memory from one shard: what is dead first.  A shard that the sweep has
+ * not been through for this second is swept a bit, and its living items are
+ * spared if that gave enough.
+ */
+static void
+take_from(struct store_local *l, struct shard *s, int64_t need, rel_time now)
+    REQUIRES(s->lock)
+{
+	size_t before = s->bytes, n = 0;
+
+	sweep_dead(s, l, now, SWEEP_BATCH);
+	while (n < EVICT_BATCH && s->table.items > 0 &&
+	    (int64_t)(before - s->bytes) < need) {
+		if (!shard_evict(s, l, now))
+			break; /* let others have the lock */
+		n++;
+	}
+	if (atomic_load_explicit(&l->store->compact, memory_order_relaxed))
+		sweep_compact(s, COMPACT_BATCH);
+}
+
 /* Evicts some items of the next shard; false when all shards are empty. */
 static bool
 evict_some(struct store_local *l, int64_t need, rel_time now)
@@ -166,22 +192,43 @@ evict_some(struct store_local *l, int64_t need, rel_time now)
 
 	for (unsigned tried = 0; tried < st->shards; tried++) {
 		struct shard *s = &st->shard[l->cursor++ % st->shards];
-		size_t before, n = 0;
+		size_t before;
 
 		shard_lock(s);
-		before = s->bytes;
-		while (n < EVICT_BATCH && s->table.items > 0 &&
-		    (int64_t)(before - s->bytes) < need) {
-			if (!shard_evict(s, l, now))
-				break; /* let others have the lock */
-			n++;
-		}
 		before = s->table.items;
+		if (before > 0)
+			take_from(l, s, need, now);
 		shard_unlock(s, l);
-		if (n > 0 || before > 0)
+		if (before > 0)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Without eviction, memory comes back from what is dead already.  At most once
+ * for each second and each flush: else a full store would be searched for
+ * every request that it refuses.
+ */
+static bool
+reclaim(struct store_local *l, rel_time now)
+{
+	struct store *st = l->store;
+	uint64_t mark = atomic_load(&st->flush_clock) << 20 ^ now;
+
+	if (atomic_exchange(&st->reclaimed, mark) == mark)
+		return false;
+	for (unsigned i = 0; i < st->shards; i++) {
+		struct shard *s = &st->shard[i];
+		bool done;
+
+		do {
+			shard_lock(s);
+			done = sweep_dead(s, l, now, SWEEP_BATCH);
+			shard_unlock(s, l);
+		} while (!done);
+	}
+	return true;
 }
 
 bool
@@ -197,7 +244,8 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 
 		if (take_credit(l, missing + step) || take_credit(l, missing))
 			break;
-		if (!st->evict || !evict_some(l, missing, now))
+		if (st->evict ? !evict_some(l, missing, now) :
+		    !reclaim(l, now))
 			return false;
 	}
 	return true;
@@ -280,7 +328,7 @@ store_set_limit(struct store *st, size_t limit)
 /* flush_all. */
 
 static void
-raise_flush_clock(struct store *st)
+raise_flush_clock(struct store *st, rel_time now)
 {
 	uint64_t seq = store_next_seq(st);
 	uint64_t clock = atomic_load(&st->flush_clock);
@@ -290,13 +338,14 @@ raise_flush_clock(struct store *st)
 	    &st->flush_clock, &clock, seq, memory_order_release,
 	    memory_order_relaxed))
 		;
+	atomic_store(&st->flushed, now);
 }
 
 void
-store_flush(struct store *st)
+store_flush(struct store *st, rel_time now)
 {
 	atomic_store(&st->flush_at, 0);
-	raise_flush_clock(st);
+	raise_flush_clock(st, now);
 }
 
 void
@@ -313,7 +362,38 @@ store_flush_due(struct store *st, rel_time now)
 	/* The exchange makes sure that one thread does it. */
 	if (at != 0 && at <= now &&
 	    atomic_compare_exchange_strong(&st->flush_at, &at, 0))
-		raise_flush_clock(st);
+		raise_flush_clock(st, now);
+}
+
+/* Sweeping. */
+
+static void
+keep_house_of(struct shard *s, struct store_local *l, rel_time now,
+    uint32_t buckets)
+{
+	bool compact = atomic_load(&l->store->compact);
+
+	for (uint32_t left = buckets; left >= SWEEP_LOCKED;
+	    left -= SWEEP_LOCKED) {
+		bool done;
+
+		shard_lock(s);
+		done = sweep_dead(s, l, now, SWEEP_LOCKED);
+		if (compact)
+			sweep_compact(s, SWEEP_LOCKED);
+		shard_unlock(s, l);
+		if (done && !compact)
+			return;
+	}
+}
+
+void
+store_keep_house(struct store_local *l, rel_time now, uint32_t buckets)
+{
+	struct store *st = l->store;
+
+	for (unsigned i = 0; i < st->shards; i++)
+		keep_house_of(&st->shard[i], l, now, buckets / st->shards);
 }
 
 /* Sums and walks. */
@@ -325,6 +405,8 @@ add_shard(struct store_sums *sums, struct shard *s)
 	sums->bytes += s->bytes;
 	sums->table_bytes += s->table.bytes;
 	sums->buckets += table_buckets(&s->table);
+	sums->passes += s->sweep.passes;
+	sums->moved += s->sweep.moved;
 	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
 		sums->counted[i] += s->counted[i];
 	for (int i = 0; i < SIZECLASS_COUNT; i++) {
@@ -332,6 +414,7 @@ add_shard(struct store_sums *sums, struct shard *s)
 
 		to->items += s->cls[i].items;
 		to->bytes += s->cls[i].bytes;
+		to->most_items += s->cls[i].most_items;
 		if (s->cls[i].evicted_time > to->evicted_time)
 			to->evicted_time = s->cls[i].evicted_time;
 		for (int e = 0; e < CLASS_EVENTS; e++)
@@ -392,29 +475,47 @@ item_note_fill(struct item_note *note, const struct item *it)
 	note->class_id = sizeclass_of(note->size);
 }
 
+/* Notes of a bucket's living items from number *seen on, which it counts. */
 static size_t
-walk_bucket(struct shard *s, struct store_walk *w, rel_time now,
-    struct item_note *notes, size_t n)
+note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
+    rel_time now, struct item_note *notes, size_t n)
 {
-	struct bucket *b = table_bucket(&s->table, w->bucket);
-	unsigned seen = 0;
 	size_t got = 0;
 
 	for (; b != NULL; b = table_next(b))
-		for (int k = 0; k < TABLE_SLOTS; k++) {
+		for (int k = 0; k < TABLE_SLOTS && got < n; k++) {
 			struct item *it = slot_item(b, k);
 
-			if (it == NULL || seen++ < w->skip)
+			if (it == NULL || (*seen)++ < skip)
 				continue;
-			if (got == n)
-				return got;
-			w->skip++;
 			if (!item_is_expired(it, now) &&
 			    !store_is_flushed(s->store, it))
 				item_note_fill(&notes[got++], it);
 		}
-	w->bucket++;
-	w->skip = 0;
+	return got;
+}
+
+/*
+ * One bucket and all that were split off it since the walk of the shard began:
+ * so a split moves no item to where it would be seen again, or not at all.
+ */
+static size_t
+walk_family(struct shard *s, struct store_walk *w, rel_time now,
+    struct item_note *notes, size_t n)
+{
+	uint32_t i = w->bucket;
+	unsigned seen = 0;
+	size_t got = 0;
+
+	for (; i < table_buckets(&s->table) && got < n; i += w->family)
+		got += note_bucket(s, table_bucket(&s->table, i), &seen,
+		    w->skip, now, notes + got, n - got);
+	if (got == n) {
+		w->skip = seen; /* there may be more */
+	} else {
+		w->bucket++;
+		w->skip = 0;
+	}
 	return got;
 }
 
@@ -425,18 +526,19 @@ store_walk(struct store_local *l, struct store_walk *w, rel_time now,
 	enum { LOOK = 64 };
 	size_t got = 0;
 
-	while (got < n && w->shard < l->store->shards) {
+	/* A family that may not fit begins the next batch. */
+	while (got < n && (got == 0 || n - got > STORE_WALK_SPARE) &&
+	    w->shard < l->store->shards) {
 		struct shard *s = &l->store->shard[w->shard];
 
 		shard_lock(s);
-		for (int i = 0; i < LOOK && got < n &&
-		    w->bucket < table_buckets(&s->table); i++)
-			got += walk_bucket(s, w, now, notes + got, n - got);
-		if (w->bucket >= table_buckets(&s->table)) {
-			w->shard++;
-			w->bucket = 0;
-			w->skip = 0;
-		}
+		if (w->family == 0)
+			w->family = s->table.low_mask + 1;
+		for (int i = 0; i < LOOK && w->bucket < w->family &&
+		    (got == 0 || n - got > STORE_WALK_SPARE); i++)
+			got += walk_family(s, w, now, notes + got, n - got);
+		if (w->bucket >= w->family)
+			*w = (struct store_walk){ .shard = w->shard + 1 };
 		shard_unlock(s, l);
 	}
 	return got;

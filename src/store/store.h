@@ -46,9 +46,12 @@ struct store {
 	CACHE_ALIGNED _Atomic uint64_t seq;
 	_Atomic uint64_t flush_clock;
 	_Atomic rel_time flush_at;       /* pending flush_all, 0 none */
+	_Atomic rel_time flushed;        /* when it last took effect, 0 never */
+	_Atomic uint64_t reclaimed;      /* when -M last looked for the dead */
 	CACHE_ALIGNED _Atomic int64_t used; /* bytes, with all credit */
 	_Atomic int64_t limit;           /* bytes */
 	_Atomic int64_t squeeze;         /* bytes of the limit not to use */
+	_Atomic bool compact;            /* pages are thinly used */
 	_Atomic int64_t credit_step;     /* bytes reserved ahead */
 	uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
 };
@@ -57,6 +60,7 @@ struct store {
 struct store_sums {
 	uint64_t items, bytes;
 	uint64_t table_bytes, buckets;
+	uint64_t passes, moved; /* of the sweep; items compacted */
 	uint64_t counted[SHARD_COUNTER_COUNT]; /* since the last reset */
 	struct sizeclass cls[SIZECLASS_COUNT];
 };
@@ -116,8 +120,14 @@ void store_bury(struct store_local *l);
 /* Evicts until the limit holds again; for the maintenance thread. */
 void store_settle(struct store_local *l, rel_time now);
 
+/*
+ * Sweeps up to `buckets` buckets of all shards for the dead, and compacts if
+ * `compact` is set; for the maintenance thread.
+ */
+void store_keep_house(struct store_local *l, rel_time now, uint32_t buckets);
+
 /* flush_all: at once, or when the time has come (0 cancels). */
-void store_flush(struct store *st);
+void store_flush(struct store *st, rel_time now);
 void store_flush_at(struct store *st, rel_time when);
 
 /* Carries out a pending flush_all; called once a batch of requests. */
@@ -141,8 +151,14 @@ void store_reset_counters(struct store *st);
 /* A walk over all items, a few at a time. */
 struct store_walk {
 	unsigned shard;
-	uint32_t bucket;
-	unsigned skip; /* items of the bucket already seen */
+	uint32_t family; /* buckets when the shard's walk began; 0: not yet */
+	uint32_t bucket; /* below family: it and what was split off it */
+	unsigned skip;   /* items of these already seen */
+};
+
+enum {
+	STORE_WALK_NOTES = 64, /* a good number of notes to ask for at once */
+	STORE_WALK_SPARE = 40, /* more items than these rarely share a bucket */
 };
 
 /* A copy of what a dump says about an item. */
@@ -159,8 +175,8 @@ struct item_note {
 
 /*
  * Fills up to `n` notes of living items and moves the walk on; 0 at its end.
- * An item that is there from beginning to end is seen; one that moves because
- * its bucket is split may be seen twice.
+ * An item that is there from beginning to end is seen once, whatever comes and
+ * goes meanwhile.
  */
 size_t store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sweep.c - the background walk over the table.
+ * sweep.c - the walk over a shard that gives memory back.
  */
 #include "config.h"
 
@@ -9,35 +9,34 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "store/arena.h"
+#include "store/store.h"
 
-enum { AT_ONCE = 32 /* buckets under the lock */, MOVE_MAX = 16 * 1024 };
+enum { MOVE_MAX = 16 * 1024 /* bytes of an item worth moving */ };
 
-void
-sweep_start(struct sweep *w, struct store *st, rel_time now, bool compact)
+/* Begins a pass when there is something to look for. */
+static void
+begin(struct shard *s, rel_time now)
 {
-	uint64_t flush_clock = atomic_load(&st->flush_clock);
+	struct sweep *w = &s->sweep;
+	uint64_t flush_clock = atomic_load(&s->store->flush_clock);
 
-	CHECK(!w->running);
+	if (flush_clock != w->flush_clock)
+		expire_everything(&w->due);
+	else if (now != w->swept && s->timed > 0)
+		expire_passed(&w->due, w->swept, now);
+	else
+		return;
 	w->running = true;
-	w->shard = 0;
 	w->bucket = 0;
 	w->target = now;
-	w->compact = compact;
-	w->moved = 0;
-	w->all = flush_clock != w->flush_clock;
-	w->flush_clock = flush_clock;
-	if (w->all)
-		expire_everything(&w->due);
-	else
-		expire_passed(&w->due, w->swept, now);
+	w->flush_target = flush_clock;
 }
 
 /* True when the item was removed: the chain may have changed. */
 static bool
-look_at(struct sweep *w, struct shard *s, struct store_local *l,
-    struct place at, struct item *it, rel_time now)
+look_at(struct shard *s, struct store_local *l, struct place at,
+    struct item *it, rel_time now)
 {
 	s->counted[SHARD_COUNTER_crawler_items_checked]++;
 	shard_class(s, it)->event[CLASS_CRAWLER_CHECKED]++;
@@ -45,7 +44,7 @@ look_at(struct sweep *w, struct shard *s, struct store_local *l,
 		s->counted[SHARD_COUNTER_crawler_reclaimed]++;
 		shard_count_dead(s, it, CLASS_CRAWLER_RECLAIMED);
 		/* the bucket's index leads to the bucket */
-		shard_remove(s, l, w->bucket, at, it);
+		shard_remove(s, l, s->sweep.bucket, at, it);
 		return true;
 	}
 	if (it->exptime != 0)
@@ -53,32 +52,10 @@ look_at(struct sweep *w, struct shard *s, struct store_local *l,
 	return false;
 }
 
-/* Copies an item into a fuller region, unless a reader refers to it. */
 static void
-move_if_thin(struct sweep *w, struct store_local *l, struct place at,
-    struct item *it)
+sweep_bucket(struct shard *s, struct store_local *l, rel_time now)
 {
-	size_t size = item_size(it);
-	struct item *copy;
-
-	if (size > MOVE_MAX || !arena_is_thin(it, size) ||
-	    atomic_load_explicit(&it->refs, memory_order_acquire) >= 0x200)
-		return;
-	copy = arena_alloc(size);
-	if (copy == NULL)
-		return;
-	memcpy((void *)copy, it, size);
-	table_replace(at, copy, slot_position(at.bucket, at.slot));
-	l->credit -= (int64_t)arena_true_size(size);
-	if (item_unref(it))
-		store_doom(l, it);
-	w->moved++;
-}
-
-static void
-sweep_bucket(struct sweep *w, struct shard *s, struct store_local *l,
-    rel_time now)
-{
+	struct sweep *w = &s->sweep;
 	struct bucket *b = table_bucket(&s->table, w->bucket);
 
 	while (b != NULL) {
@@ -86,56 +63,78 @@ sweep_bucket(struct sweep *w, struct shard *s, struct store_local *l,
 
 		for (int k = 0; k < TABLE_SLOTS && !again; k++) {
 			struct item *it = slot_item(b, k);
-			struct place at = { b, k };
 
-			if (it == NULL)
-				continue;
-			if (expire_is_due(&w->due, slot_position(b, k)) &&
-			    look_at(w, s, l, at, it, now))
-				again = true;
-			else if (w->compact)
-				move_if_thin(w, l, at, it);
+			if (it != NULL &&
+			    expire_is_due(&w->due, slot_position(b, k)))
+				again = look_at(s, l, (struct place){ b, k },
+				    it, now);
 		}
 		/* A removal may have freed this bucket: begin again. */
 		b = again ? table_bucket(&s->table, w->bucket) : table_next(b);
 	}
 }
 
-static bool
-has_work(const struct sweep *w, const struct shard *s)
-{
-	return s->table.items > 0 && (w->all || w->compact || s->timed > 0);
-}
-
 bool
-sweep_step(struct sweep *w, struct store_local *l, rel_time now,
+sweep_dead(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets)
 {
-	struct store *st = l->store;
+	struct sweep *w = &s->sweep;
 
-	while (w->shard < st->shards && buckets > 0) {
-		struct shard *s = &st->shard[w->shard];
-		bool done;
-
-		shard_lock(s);
-		for (int i = 0; i < AT_ONCE && has_work(w, s) &&
-		    w->bucket < table_buckets(&s->table); i++) {
-			sweep_bucket(w, s, l, now);
-			w->bucket++;
-			buckets -= buckets > 0;
-		}
-		done = !has_work(w, s) ||
-		    w->bucket >= table_buckets(&s->table);
-		shard_unlock(s, l);
-		if (done) {
-			w->shard++;
-			w->bucket = 0;
-		}
+	if (!w->running)
+		begin(s, now);
+	if (!w->running)
+		return true;
+	for (; buckets > 0 && w->bucket < table_buckets(&s->table);
+	    buckets--) {
+		sweep_bucket(s, l, now);
+		w->bucket++;
 	}
-	if (w->shard < st->shards)
+	if (w->bucket < table_buckets(&s->table))
 		return false;
 	w->running = false;
 	w->swept = w->target;
+	w->flush_clock = w->flush_target;
 	w->passes++;
-	return true;
+	return w->swept == now;
+}
+
+/* Copies an item into a fuller region, unless a reader refers to it. */
+static void
+move_if_thin(struct sweep *w, struct place at, struct item *it)
+{
+	size_t size = item_size(it);
+	struct item *copy;
+
+	if (size > MOVE_MAX || !arena_is_thin(it, size) ||
+	    atomic_load_explicit(&it->refs, memory_order_acquire) >= 0x200)
+		return;
+	copy = arena_alloc_dense(size);
+	if (copy == NULL)
+		return;
+	memcpy((void *)copy, it, size);
+	table_replace(at, copy, slot_position(at.bucket, at.slot));
+	arena_free_dense(it, size);
+	w->moved++;
+}
+
+void
+sweep_compact(struct shard *s, uint32_t buckets)
+{
+	struct sweep *w = &s->sweep;
+
+	for (; buckets > 0; buckets--) {
+		struct bucket *b;
+
+		if (w->compact_bucket >= table_buckets(&s->table))
+			w->compact_bucket = 0;
+		b = table_bucket(&s->table, w->compact_bucket++);
+		for (; b != NULL; b = table_next(b))
+			for (int k = 0; k < TABLE_SLOTS; k++) {
+				struct item *it = slot_item(b, k);
+
+				if (it != NULL)
+					move_if_thin(w,
+					    (struct place){ b, k }, it);
+			}
+	}
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sweep.h - the background walk over the table.
+ * sweep.h - the walk over a shard that gives memory back.
  *
- * One pass visits every bucket, some at a time under the shard's lock.  It
- * removes what the timing wheel (expire.h) has passed; after a flush it
- * removes what was flushed; and when the allocator holds many half-empty
- * pages it moves items out of the thinnest, so that these can be given back.
- * Moving is safe because an item that only the table refers to is seen by
- * nobody else, and copying it changes nothing.
+ * There are two.  One removes the dead: what the timing wheel (expire.h) has
+ * passed and, after a flush, what was flushed.  The other compacts: when the
+ * allocator holds many half-empty pages it moves items out of the thinnest, so
+ * that these can be given back.  Moving is safe because an item that only the
+ * table refers to is seen by nobody else, and copying it changes nothing.
+ *
+ * Both go on a few buckets at a time.  The maintenance thread drives them; a
+ * thread that needs memory helps, so that the dead go before the living and
+ * pages do not grow thin faster than they are emptied.
+ *
+ * The shard's lock guards the state and is held by the caller.
  *
  * Layer: store.
  */
@@ -17,29 +22,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attr.h"
+#include "base/clock.h"
 #include "store/expire.h"
-#include "store/store.h"
+
+struct shard;
+struct store_local;
 
 struct sweep {
 	bool running;
-	unsigned shard;
-	uint32_t bucket;
-	struct expire_due due;
-	bool all;        /* look at every item: a flush took effect */
-	bool compact;    /* move items out of thin regions */
-	rel_time swept;  /* the wheel stands here */
-	rel_time target;
-	uint64_t flush_clock; /* as of the last pass that looked at all */
-	uint64_t moved;       /* items moved in this pass */
-	uint64_t passes;
+	uint32_t bucket;       /* next to look at */
+	struct expire_due due; /* positions that this pass looks at */
+	rel_time swept;        /* the wheel stands here */
+	rel_time target;       /* and will stand here */
+	uint64_t flush_clock;  /* up to which the flushed are gone */
+	uint64_t flush_target;
+	uint64_t passes;       /* completed */
+
+	uint32_t compact_bucket;
+	uint64_t moved;        /* items, ever */
 };
 
-/* Begins a pass; the previous one has ended. */
-void sweep_start(struct sweep *w, struct store *st, rel_time now,
-    bool compact);
-
-/* Goes on for up to `buckets` buckets; true when the pass has ended. */
-bool sweep_step(struct sweep *w, struct store_local *l, rel_time now,
+/*
+ * Removes the dead from up to `buckets` more buckets.  True when none are left
+ * that have to go by `now`.
+ */
+bool sweep_dead(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets);
+
+/* Moves items of the next `buckets` buckets out of thin regions. */
+void sweep_compact(struct shard *s, uint32_t buckets);
 
 #endif

@@ -69,7 +69,7 @@ restart
 	}
 }
 
-# Ends our server as it should end: how it did, 'exit 0'.
+# Ends our server as it should end: 'exit 0', or how it did, and its log.
 sub
 end
 {
@@ -78,7 +78,7 @@ end
 	my $how = $server ? $server->stop : 'exit 0';
 
 	$self->restart;
-	return $how;
+	return $how eq 'exit 0' ? $how : "$how\n" . $server->err;
 }
 
 sub
@@ -720,9 +720,8 @@ from_text
 sub
 report
 {
-	my ($self, $failure, $smallest, $after) = @_;
-	my $f = $after // $failure;
-	my $text = "$failure->{what}\n";
+	my ($self, $f, $smallest) = @_;
+	my $text = "$f->{what}\n";
 
 	$text .= _told('asked  ', $f->{request}) .
 	    _told("peer   ", $f->{peer});
@@ -730,6 +729,7 @@ report
 	    "rule    $f->{rule}{id}: $f->{rule}{why}\n" if $f->{rule};
 	$text .= _told('we     ', $f->{ours});
 	$text .= "log     $_\n" for split /\n/, $f->{log} // '';
+	return $text if @_ < 3;
 	return $text . "no smaller stream was found that fails alike\n"
 	    unless $smallest;
 	my $n = 0;

@@ -1,0 +1,18 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: BSD-3-Clause
+# 83-pylibmc.t - pylibmc, libmemcached's client for Python.
+
+use Leasecached;
+use Leasecached::Suite;
+use File::Temp ();
+
+needs_python('pylibmc', 'python3-pylibmc');
+
+my $dir = File::Temp->newdir('leasecached-XXXXXX', TMPDIR => 1);
+my @servers = map { Leasecached->start } 1 .. 3;
+my $unix = Leasecached->start(-unix => "$dir/socket");
+
+run_suite(python3(), 'pylibmc_suite.py', (map { $_->port } @servers),
+    "$dir/socket");
+
+done_testing;
