@@ -122,6 +122,8 @@ src_libleasecached_a_SOURCES += \
 	src/base/counter.h \
 	src/base/feed.c \
 	src/base/feed.h \
+	src/base/file.c \
+	src/base/file.h \
 	src/base/hash.c \
 	src/base/hash.h \
 	src/base/lock.c \

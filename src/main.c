@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "option.h"
 #include "server/server.h"
@@ -27,10 +28,17 @@
 /* Descriptors beside those of clients: listeners, epolls, eventfds, logs. */
 enum { OTHER_FDS = 512 };
 
+/* What outlives the start: handed to the server as its `settings`. */
+struct context {
+	struct options *options;
+	int to_parent; /* of a daemon: a byte says that it serves; -1 none */
+};
+
 static void
-report_settings(void *options, const struct settings_live *now,
+report_settings(void *context, const struct settings_live *now,
     stat_printer *print, void *ctx)
 {
+	struct context *c = context;
 	struct option_live live = {
 		.maxbytes = now->memory_limit,
 		.verbosity = log_verbosity(),
@@ -38,7 +46,32 @@ report_settings(void *options, const struct settings_live *now,
 		.detail = now->detail,
 	};
 
-	options_report(options, &live, print, ctx);
+	options_report(c->options, &live, print, ctx);
+}
+
+/* A daemon serves now: its parent may end, its terminal is left alone. */
+static void
+report_ready(void *context)
+{
+	struct context *c = context;
+	int null;
+
+	if (c->to_parent < 0)
+		return;
+	if (write(c->to_parent, "", 1) != 1)
+		log_warn("nobody waits for this daemon's start");
+	close(c->to_parent);
+	c->to_parent = -1;
+	null = open("/dev/null", O_RDWR);
+	if (null < 0 || chdir("/") != 0) {
+		log_warn("can't leave the terminal: %s", strerror(errno));
+		return;
+	}
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (log_verbosity() == 0)
+		dup2(null, STDERR_FILENO);
+	close(null);
 }
 
 /* The addresses of -l; NULL when there is none or no memory. */
@@ -59,8 +92,10 @@ addresses(const struct options *o)
 }
 
 static struct server_config
-config_from(struct options *o, const struct listen_address *a)
+config_from(struct context *c, const struct listen_address *a)
 {
+	const struct options *o = c->options;
+
 	return (struct server_config){
 		.listener = {
 			.address = a,
@@ -89,9 +124,29 @@ config_from(struct options *o, const struct listen_address *a)
 		.detail_enabled = o->detail_enabled,
 		.prefix_delimiter = o->prefix_delimiter,
 		.watch_buffer = o->watcher_logbuf_size,
-		.settings = o,
+		.settings = c,
 		.report_settings = report_settings,
+		.on_ready = report_ready,
 	};
+}
+
+/* Raises a limit as far as it goes; returns what it is now. */
+static rlim_t
+raise_limit(int which, rlim_t want)
+{
+	struct rlimit rl;
+
+	if (getrlimit(which, &rl) != 0 || rl.rlim_cur >= want)
+		return want;
+	if (rl.rlim_max < want) {
+		struct rlimit more = { want, want };
+
+		if (setrlimit(which, &more) == 0)
+			return want;
+		want = rl.rlim_max;
+	}
+	rl.rlim_cur = want;
+	return setrlimit(which, &rl) == 0 ? want : 0;
 }
 
 /* Limits of the process: descriptors, core files, locked memory. */
@@ -99,26 +154,18 @@ static void
 set_limits(const struct options *o)
 {
 	rlim_t want = (rlim_t)o->conn_limit + OTHER_FDS;
-	struct rlimit rl;
+	rlim_t have = raise_limit(RLIMIT_NOFILE, want);
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < want) {
-		rl.rlim_cur = want;
-		if (rl.rlim_max < want && geteuid() == 0)
-			rl.rlim_max = want;
-		else if (rl.rlim_max < want)
-			rl.rlim_cur = rl.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &rl) != 0 ||
-		    rl.rlim_cur < want)
-			log_warn("only %llu descriptors for -c %d",
-			    (unsigned long long)rl.rlim_cur, o->conn_limit);
-	}
-	if (o->core_dumps && getrlimit(RLIMIT_CORE, &rl) == 0) {
-		rl.rlim_cur = rl.rlim_max;
-		if (setrlimit(RLIMIT_CORE, &rl) != 0)
-			log_warn("can't raise the core limit: %s",
-			    strerror(errno));
-	}
-	if (o->lock_memory && mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+	if (have < want)
+		log_warn("only %llu descriptors for -c %d",
+		    (unsigned long long)have, o->conn_limit);
+	if (o->core_dumps)
+		raise_limit(RLIMIT_CORE, RLIM_INFINITY);
+	if (!o->lock_memory)
+		return;
+	/* Threads that start under another user must find room, too. */
+	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		log_warn("can't lock memory: %s", strerror(errno));
 }
 
@@ -185,36 +232,14 @@ daemonize(void)
 	return ends[1];
 }
 
-static bool
-report_ready(int to_parent)
-{
-	int null = open("/dev/null", O_RDWR);
-	bool good = write(to_parent, "", 1) == 1;
-
-	close(to_parent);
-	if (chdir("/") != 0)
-		return false;
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		if (log_verbosity() == 0)
-			dup2(null, STDERR_FILENO);
-		if (null > STDERR_FILENO)
-			close(null);
-	}
-	return good;
-}
-
 static void
 write_pidfile(const char *path)
 {
 	char temporary[4096];
-	FILE *f;
+	int n = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+	FILE *f = n > 0 && (size_t)n < sizeof(temporary) ?
+	    file_create(temporary) : NULL;
 
-	if (path == NULL)
-		return;
-	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-	f = fopen(temporary, "w");
 	if (f == NULL) {
 		log_warn("can't write the pid file %s: %s", path,
 		    strerror(errno));
@@ -226,35 +251,56 @@ write_pidfile(const char *path)
 		    strerror(errno));
 }
 
+/* A path that stays right when a daemon leaves its directory. */
+static bool
+make_absolute(char **path)
+{
+	char *here, *absolute = NULL;
+
+	if (*path == NULL || **path == '/')
+		return true;
+	here = getcwd(NULL, 0);
+	if (here == NULL || asprintf(&absolute, "%s/%s", here, *path) < 0)
+		absolute = NULL;
+	free(here);
+	if (absolute == NULL)
+		return false;
+	free(*path);
+	*path = absolute;
+	return true;
+}
+
 /* Everything from the open sockets to the end; the exit status. */
 static int
-serve(const struct options *o, struct server *sv, const struct passwd *pw,
-    int to_parent)
+serve(const struct options *o, struct server *sv, const struct passwd *pw)
 {
-	bool good;
+	int status = OPTION_EXIT_OS;
 
-	write_pidfile(o->pidfile);
+	if (o->pidfile != NULL)
+		write_pidfile(o->pidfile);
 	if (pw != NULL && o->unix_path != NULL &&
 	    chown(o->unix_path, pw->pw_uid, pw->pw_gid) != 0)
 		log_warn("can't give %s to %s: %s", o->unix_path,
 		    pw->pw_name, strerror(errno));
-	if (!become(pw) || (to_parent >= 0 && !report_ready(to_parent)))
-		return OPTION_EXIT_OS;
-	log_info("started version=%s protocol=%s pid=%ld threads=%d "
-	         "memory_mb=%zu", PACKAGE_VERSION, MEMCACHED_PROTOCOL_VERSION,
-	    (long)getpid(), o->threads, o->memory_limit >> 20);
-	good = server_run(sv);
+	if (become(pw)) {
+		log_info("started version=%s protocol=%s pid=%ld threads=%d "
+		         "memory_mb=%zu", PACKAGE_VERSION,
+		    MEMCACHED_PROTOCOL_VERSION, (long)getpid(), o->threads,
+		    o->memory_limit >> 20);
+		status = server_run(sv) ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	if (o->pidfile != NULL && unlink(o->pidfile) != 0)
 		log_warn("can't remove the pid file %s: %s", o->pidfile,
 		    strerror(errno));
 	log_info("stopped");
-	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status;
 }
 
 static int
 start(struct options *o)
 {
-	int to_parent = -1, status = OPTION_EXIT_OS;
+	struct context context = { .options = o, .to_parent = -1 };
+	int status = OPTION_EXIT_OS;
 	struct listen_address *a;
 	struct server_config config;
 	struct server *sv = NULL;
@@ -264,15 +310,17 @@ start(struct options *o)
 	if (!find_user(o, &pw))
 		return o->user == NULL || *o->user == '\0' ?
 		    OPTION_EXIT_USAGE : OPTION_EXIT_NO_USER;
-	if (o->daemonize && (to_parent = daemonize()) < 0)
+	if (o->daemonize && (!make_absolute(&o->pidfile) ||
+	    !make_absolute(&o->unix_path) ||
+	    (context.to_parent = daemonize()) < 0))
 		return OPTION_EXIT_OS;
 	set_limits(o);
 	clock_start();
 	a = addresses(o);
-	config = config_from(o, a);
+	config = config_from(&context, a);
 	sv = a != NULL ? server_new(&config) : NULL;
 	if (sv != NULL && server_listen(sv))
-		status = serve(o, sv, pw, to_parent);
+		status = serve(o, sv, pw);
 	if (sv != NULL)
 		server_free(sv);
 	free(a);

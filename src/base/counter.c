@@ -51,7 +51,10 @@ raw_sum(const struct counter_set *set, int id)
 uint64_t
 counter_sum(const struct counter_set *set, enum counter_id id)
 {
-	return raw_sum(set, id) - atomic_load(&set->base[id]);
+	/* Read first: then the sum can't be below it. */
+	uint64_t base = atomic_load(&set->base[id]);
+
+	return raw_sum(set, id) - base;
 }
 
 void

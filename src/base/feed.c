@@ -47,6 +47,7 @@ feed_subscribe(struct feed *f, uint32_t mask, size_t size,
 	char *ring = malloc(size);
 	bool added = false;
 
+	CHECK(size >= FEED_RING_MIN);
 	*out_of_memory = s == NULL || ring == NULL;
 	if (!*out_of_memory) {
 		s->mask = mask;

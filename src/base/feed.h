@@ -23,7 +23,11 @@
 #include "base/attr.h"
 #include "base/lock.h"
 
-enum { FEED_SUBSCRIBERS = 20, FEED_LINE = 2048 };
+enum {
+	FEED_SUBSCRIBERS = 20,
+	FEED_LINE = 2048,              /* bytes of a line at the most */
+	FEED_RING_MIN = 2 * FEED_LINE, /* of a subscriber's ring at the least */
+};
 
 struct subscriber {
 	uint32_t mask;
@@ -53,7 +57,7 @@ void feed_init(struct feed *f);
 void feed_destroy(struct feed *f); /* no subscriber is left */
 
 /*
- * A subscriber with a ring of `size` bytes for the classes in `mask`; wake()
+ * A subscriber with a ring of `size` bytes (FEED_RING_MIN or more) for the classes in `mask`; wake()
  * is called under the feed's lock, from any thread.  NULL when there are
  * FEED_SUBSCRIBERS already; *out_of_memory tells the other reason.
  */

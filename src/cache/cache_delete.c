@@ -20,7 +20,7 @@ remake(struct cache *c, struct store_local *l, const struct key *key,
 {
 	struct item_spec made = {
 		.key = { .data = key->data, .len = key->len,
-		    .binary = old->binary_key },
+		    .binary = old->binary_key, .hash = key->hash },
 		.value_len = spec->clear ? 0 : old->value_len,
 		.client_flags = spec->clear ? spec->client_flags :
 		    old->client_flags,
@@ -66,7 +66,11 @@ swap(struct shard *s, struct store_local *l, struct place at,
 	it->exptime = spec->clear ? 0 : old->exptime;
 	if (spec->touch)
 		it->exptime = spec->exptime;
+	if (!spec->clear)
+		it->word |= old->word & ITEM_FETCHED;
 	shard_replace(s, l, at, old, it, now);
+	if (!spec->clear)
+		it->accessed = old->accessed;
 	if (spec->clear)
 		s->counted[SHARD_COUNTER_total_items]++;
 	if (spec->clear && !spec->stale)
@@ -96,7 +100,8 @@ remake_and_swap(struct cache *c, struct store_local *l, const struct key *key,
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
 	shard_lock(s);
-	if (shard_find(s, l, key, now, &at, &why) == old->item) {
+	if (shard_find(s, l, key, now, &at, &why) == old->item &&
+	    item_cas(old->item) == old->cas) {
 		swap(s, l, at, old->item, it, spec, now);
 		res = RESULT_DELETED;
 		it = NULL;

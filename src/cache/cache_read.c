@@ -79,6 +79,7 @@ vivify(struct cache *c, struct store_local *l, struct shard *s,
 		return RESULT_NO_MEMORY;
 	}
 	s->counted[SHARD_COUNTER_total_items]++;
+	shard_class(s, it)->event[CLASS_GET_HITS]++;
 	it->word |= ITEM_WON | (spec->peek ? 0 : ITEM_FETCHED);
 	hit->why = FOUND;
 	hit->made = hit->won = true;
@@ -95,18 +96,20 @@ cache_read(struct cache *c, struct store_local *l, const struct key *key,
 {
 	struct shard *s = store_shard(c->store, key->hash);
 	enum result res = RESULT_HIT;
+	bool room = true;
 	struct place at;
 	struct item *it;
 
 	memset(hit, 0, sizeof(*hit));
-	if (UNLIKELY(spec->vivify) && !store_reserve(l,
-	    sizeof(struct item) + key->len + 8, now))
-		return RESULT_NO_MEMORY;
+	if (UNLIKELY(spec->vivify))
+		room = store_reserve(l, sizeof(struct item) + key->len + 8,
+		    now);
 	shard_lock(s);
 	it = shard_find(s, l, key, now, &at, &hit->why);
 	if (it == NULL) {
-		res = spec->vivify ?
-		    vivify(c, l, s, key, spec, now, hit) : RESULT_MISS;
+		res = !spec->vivify ? RESULT_MISS :
+		    room ? vivify(c, l, s, key, spec, now, hit) :
+		    RESULT_NO_MEMORY;
 	} else if (!snapshot(c, it, spec, buffer, hit)) {
 		res = RESULT_BUSY;
 	} else {

@@ -154,7 +154,7 @@ join(struct cache *c, struct store_local *l, const struct key *key,
 	bool append = spec->mode == STORE_APPEND;
 	struct item_spec joined = {
 		.key = { .data = key->data, .len = key->len,
-		    .binary = old->binary_key },
+		    .binary = old->binary_key, .hash = key->hash },
 		.value_len = old->value_len + add->value_len,
 		.client_flags = old->client_flags,
 		.own_cas = spec->own_cas,

@@ -21,6 +21,7 @@ struct held {
 	uint32_t value_len;
 	uint32_t client_flags;
 	bool binary_key;
+	uint64_t cas; /* as it was then */
 };
 
 /* Under the shard's lock.  False when too many readers hold the item. */
@@ -34,6 +35,7 @@ held_take(struct held *h, struct item *it)
 	h->value_len = it->value_len;
 	h->client_flags = item_client_flags(it);
 	h->binary_key = it->word & ITEM_BINARY_KEY;
+	h->cas = item_cas(it);
 	return true;
 }
 

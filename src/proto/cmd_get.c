@@ -117,6 +117,15 @@ next_keys(struct exec *x, const char **at, const char *end,
 	return n;
 }
 
+/* The request goes on with this key when it is called again. */
+static enum step
+stop_at(struct session *s, const struct request *req, const struct key *key,
+    enum step why)
+{
+	s->resume = (size_t)(key->data - req->line);
+	return why;
+}
+
 static enum step
 retrieve(struct exec *x, struct request *req, const struct retrieval *r)
 {
@@ -131,12 +140,12 @@ retrieve(struct exec *x, struct request *req, const struct retrieval *r)
 		SAY(req, SAY_BAD_FORMAT);
 		return STEP_DONE;
 	}
-	while ((n = next_keys(x, &at, end, key)) > 0)
+	while ((n = next_keys(x, &at, end, key)) > 0) {
+		if (x->budget-- <= 0)
+			return stop_at(s, req, &key[0], STEP_YIELD);
 		for (int i = 0; i < n; i++) {
-			if (!out_has_room(req->out)) {
-				s->resume = (size_t)(key[i].data - req->line);
-				return STEP_FLUSH;
-			}
+			if (!out_has_room(req->out))
+				return stop_at(s, req, &key[i], STEP_FLUSH);
 			if (one_key(x, req, r, &key[i]) == RESULT_BUSY) {
 				s->resume = 0;
 				SAY(req, "SERVER_ERROR refcount overflow "
@@ -144,6 +153,7 @@ retrieve(struct exec *x, struct request *req, const struct retrieval *r)
 				return STEP_DONE;
 			}
 		}
+	}
 	if (!out_has_room(req->out)) {
 		s->resume = req->len;
 		return STEP_FLUSH;

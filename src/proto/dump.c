@@ -93,16 +93,20 @@ dump_step(struct session *s, struct exec *x)
 {
 	struct dump *d = s->dump;
 
-	do {
+	for (;;) {
 		while (d->at < d->n) {
 			if (!out_has_room(s->out))
 				return STEP_FLUSH;
 			put_line(s, x, &d->note[d->at++]);
 		}
+		if (store_walk_is_done(x->cache->store, &d->walk))
+			break;
+		if (x->budget-- <= 0)
+			return STEP_YIELD;
 		d->at = 0;
 		d->n = store_walk(x->local, &d->walk, x->now, d->note,
 		    STORE_WALK_NOTES);
-	} while (d->n > 0);
+	}
 	if (d->form == DUMP_META)
 		OUT_LITERAL(s->out, "END\r\n");
 	else

@@ -29,6 +29,7 @@ add_cut(struct outbuf *o, const char *data, size_t len)
 	c->len = len;
 	c->item = NULL;
 	c->text = NULL;
+	o->cut_bytes += len;
 	return c;
 }
 
@@ -57,8 +58,10 @@ release(struct cut *c, struct store_local *l)
 void
 out_rewind(struct outbuf *o, struct out_mark mark, struct store_local *l)
 {
-	while (o->cuts > mark.cuts)
-		release(&o->cut[--o->cuts], l);
+	while (o->cuts > mark.cuts) {
+		o->cut_bytes -= o->cut[--o->cuts].len;
+		release(&o->cut[o->cuts], l);
+	}
 	o->used = mark.used;
 }
 
@@ -87,6 +90,13 @@ out_pieces(const struct outbuf *o, struct iovec iov[OUT_PIECES])
 	return n;
 }
 
+static void
+out_reset(struct outbuf *o)
+{
+	o->used = o->sent = o->cuts = o->cut_sent = 0;
+	o->cut_done = o->cut_bytes = 0;
+}
+
 void
 out_sent(struct outbuf *o, size_t n, struct store_local *l)
 {
@@ -113,7 +123,7 @@ out_sent(struct outbuf *o, size_t n, struct store_local *l)
 	o->sent += (uint32_t)n;
 	CHECK(o->sent <= o->used);
 	if (out_is_empty(o))
-		o->used = o->sent = o->cuts = o->cut_sent = 0;
+		out_reset(o);
 }
 
 void
@@ -121,6 +131,5 @@ out_clear(struct outbuf *o, struct store_local *l)
 {
 	for (uint32_t i = o->cut_sent; i < o->cuts; i++)
 		release(&o->cut[i], l);
-	o->used = o->sent = o->cuts = o->cut_sent = 0;
-	o->cut_done = 0;
+	out_reset(o);
 }

@@ -30,6 +30,7 @@ enum {
 	OUT_SIZE = 64 * 1024, /* bytes of a buffer while it is filled */
 	OUT_ROOM = 4096,      /* most that one key's reply takes */
 	OUT_CUTS = 64,
+	OUT_CUT_BYTES = 1024 * 1024, /* above this, more waits */
 	OUT_PIECES = 2 * OUT_CUTS + 1,
 };
 
@@ -46,6 +47,7 @@ struct outbuf {
 	uint32_t used, sent; /* bytes of buf */
 	uint32_t cuts, cut_sent; /* cuts, and those that are sent */
 	size_t cut_done;     /* bytes of the first unsent cut that are sent */
+	size_t cut_bytes;    /* of all cuts */
 	struct cut cut[OUT_CUTS];
 };
 
@@ -59,7 +61,8 @@ out_is_empty(const struct outbuf *o)
 static inline bool
 out_has_room(const struct outbuf *o)
 {
-	return OUT_SIZE - o->used >= OUT_ROOM && o->cuts < OUT_CUTS;
+	return OUT_SIZE - o->used >= OUT_ROOM && o->cuts < OUT_CUTS &&
+	    o->cut_bytes < OUT_CUT_BYTES;
 }
 
 static inline void

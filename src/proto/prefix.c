@@ -81,7 +81,8 @@ prefix_record(struct prefix_table *t, const struct key *key,
 	const char *end = memchr(key->data, t->delimiter, key->len);
 	struct prefix *p;
 
-	if (end == NULL)
+	/* The report has no way to write a binary prefix. */
+	if (end == NULL || key->binary)
 		return;
 	lock_take(&t->lock);
 	p = find(t, key->data, (size_t)(end - key->data));

@@ -35,6 +35,7 @@ enum step {
 	STEP_INPUT, /* not enough input: the request begins again with more */
 	STEP_TAKEN, /* line and body_used bytes are taken, the answer is due */
 	STEP_FLUSH, /* the output is full: call the handler again */
+	STEP_YIELD, /* enough for one turn: call the handler again */
 	STEP_CLOSE, /* close after sending what is there */
 };
 

@@ -169,7 +169,7 @@ one_request(struct session *s, struct exec *x, const char *in, size_t len,
 	} else {
 		step = run_line(x, &req);
 	}
-	if (step == STEP_INPUT || step == STEP_FLUSH) {
+	if (step == STEP_INPUT || step == STEP_FLUSH || step == STEP_YIELD) {
 		s->scanned = with_end - 1;
 		return step;
 	}
@@ -288,6 +288,9 @@ session_feed(struct session *s, struct exec *x, const char *in, size_t len,
 			break;
 		case STEP_FLUSH:
 			*wish = WISH_FLUSH;
+			break;
+		case STEP_YIELD:
+			*wish = WISH_YIELD;
 			break;
 		case STEP_CLOSE:
 			*wish = WISH_CLOSE;

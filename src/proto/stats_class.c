@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/num.h"
 #include "proto/command.h"
 #include "proto/stats.h"
@@ -164,17 +165,19 @@ stats_sizes(struct exec *x, struct text *text)
 		text_add(text, "STAT sizes_status disabled\r\nEND\r\n");
 		return;
 	}
-	buckets = x->cache->item_max / SIZES_BUCKET + 2;
+	/* Under -C an item may count as 8 bytes more than -I. */
+	buckets = (x->cache->item_max + sizeof(uint64_t)) / SIZES_BUCKET + 2;
 	count = calloc(buckets, sizeof(*count));
 	notes = malloc(NOTES * sizeof(*notes));
 	if (count == NULL || notes == NULL) {
 		text->failed = true;
 	} else {
-		while ((n = store_walk(x->local, &walk, x->now, notes,
-		    NOTES)) > 0)
+		while (!store_walk_is_done(x->cache->store, &walk)) {
+			n = store_walk(x->local, &walk, x->now, notes, NOTES);
 			for (size_t i = 0; i < n; i++)
 				count[(notes[i].size + SIZES_BUCKET - 1) /
 				    SIZES_BUCKET]++;
+		}
 		for (size_t i = 0; i < buckets; i++)
 			if (count[i] > 0)
 				text_add(text, "STAT %zu %" PRIu64 "\r\n",
@@ -185,9 +188,20 @@ stats_sizes(struct exec *x, struct text *text)
 	free(count);
 }
 
+/* As memcached, but for keys that would break the line: they are encoded. */
+static size_t
+shown_key(const struct item_note *note, char key[3 * KEY_MAX])
+{
+	if (note->binary)
+		return base64_encode(key, note->key, note->key_len);
+	memcpy(key, note->key, note->key_len);
+	return note->key_len;
+}
+
 static void
 cachedump(struct exec *x, struct text *text, unsigned id, uint64_t limit)
 {
+	char key[3 * KEY_MAX];
 	struct item_note *notes = malloc(NOTES * sizeof(*notes));
 	struct store_walk walk = { 0 };
 	uint64_t listed = 0;
@@ -198,17 +212,19 @@ cachedump(struct exec *x, struct text *text, unsigned id, uint64_t limit)
 		return;
 	}
 	while ((limit == 0 || listed < limit) && text->len < CACHEDUMP_MAX &&
-	    (n = store_walk(x->local, &walk, x->now, notes, NOTES)) > 0)
+	    !store_walk_is_done(x->cache->store, &walk)) {
+		n = store_walk(x->local, &walk, x->now, notes, NOTES);
 		for (size_t i = 0; i < n; i++) {
 			if (notes[i].class_id != id ||
 			    (limit != 0 && listed == limit))
 				continue;
 			text_add(text, "ITEM %.*s [%u b; %lld s]\r\n",
-			    (int)notes[i].key_len, notes[i].key,
+			    (int)shown_key(&notes[i], key), key,
 			    notes[i].value_len, notes[i].exptime == 0 ? 0 :
 			    (long long)clock_unix(notes[i].exptime));
 			listed++;
 		}
+	}
 	free(notes);
 	text_add(text, "END\r\n");
 }

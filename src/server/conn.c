@@ -19,7 +19,10 @@
 #include "server/server.h"
 #include "server/worker.h"
 
-enum { SMALL_INPUT = IN_SIZE / 4 };
+enum {
+	SMALL_INPUT = IN_SIZE / 4,
+	READS_MAX = 4, /* in one turn, while each fills the buffer */
+};
 
 static const char *const reasons[] = {
 	[CLOSE_NORMAL] = "normal",
@@ -158,7 +161,7 @@ tidy(struct conn *c)
 	}
 	if (c->in != NULL && c->in_len == 0)
 		free_input(c);
-	else if (c->in_size == IN_SIZE && c->in_len < SMALL_INPUT &&
+	else if (c->in_size >= IN_SIZE && c->in_len < SMALL_INPUT &&
 	    !move_input(c, c->in_len))
 		return; /* keeps the large buffer */
 }
@@ -348,7 +351,6 @@ serve(struct conn *c)
 	enum session_wish wish;
 	enum progress p;
 
-	w->exec.budget = w->server->config.requests_per_turn;
 	for (;;) {
 		if (!feed(c, &wish)) {
 			COUNT(w->exec.counters, read_buf_oom);
@@ -358,12 +360,8 @@ serve(struct conn *c)
 		switch (wish) {
 		case WISH_YIELD:
 			COUNT(w->exec.counters, conn_yields);
-			if (w->ready != NULL) {
-				worker_ready(w, c);
-				return BLOCKED;
-			}
-			w->exec.budget = w->server->config.requests_per_turn;
-			break;
+			worker_ready(w, c);
+			return BLOCKED;
 		case WISH_FLUSH:
 			p = flush(c);
 			if (p != GO_ON)
@@ -383,7 +381,9 @@ take_turn(struct conn *c)
 {
 	enum progress p = GO_ON;
 	bool more = false;
+	int reads = 0;
 
+	c->w->exec.budget = c->w->server->config.requests_per_turn;
 	if (c->waits_to_write)
 		p = flush(c);
 	/* Else a turn that had to end left whole requests behind. */
@@ -393,7 +393,7 @@ take_turn(struct conn *c)
 		p = serve(c);
 		if (p != GO_ON || c->closing || !more)
 			break;
-		if (c->w->ready != NULL) {
+		if (++reads == READS_MAX) {
 			worker_ready(c->w, c);
 			break;
 		}
@@ -401,10 +401,12 @@ take_turn(struct conn *c)
 	}
 	if (p == ENDED)
 		return;
+	if (!c->is_ready)
+		tidy(c);
+	atomic_store_explicit(&c->shown_state, c->session.state,
+	    memory_order_relaxed);
 	if (p == GO_ON && (c->closing || (c->w->draining && conn_is_idle(c))))
 		conn_close(c, CLOSE_NORMAL);
-	else if (!c->is_ready)
-		tidy(c);
 }
 
 void
@@ -417,8 +419,6 @@ conn_turn(struct conn *c)
 		return;
 	}
 	atomic_store_explicit(&c->last_request, w->exec.now,
-	    memory_order_relaxed);
-	atomic_store_explicit(&c->shown_state, c->session.state,
 	    memory_order_relaxed);
 	take_turn(c);
 }

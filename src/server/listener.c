@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "server/server.h"
 
@@ -77,7 +78,7 @@ hand_over(struct listening *s, int fd)
 {
 	struct server *sv = s->owner->server;
 	struct worker *w = &sv->worker[s->owner->next_worker++ %
-	    sv->config.threads];
+	    (unsigned)sv->config.threads];
 	struct mail_socket *m = malloc(sizeof(*m));
 	int on = 1;
 
@@ -133,7 +134,9 @@ on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
 		    errno == ENOMEM || errno == ENOBUFS)) {
-			log_warn("can't accept: %s", strerror(errno));
+			if (!s->owner->out_of_fds)
+				log_warn("can't accept: %s", strerror(errno));
+			s->owner->out_of_fds = true;
 			pause_accepting(s->owner);
 			return;
 		}
@@ -141,6 +144,7 @@ on_accept(evutil_socket_t listen_fd, short what, void *arg)
 			return;
 		if (fd < 0)
 			continue;
+		s->owner->out_of_fds = false;
 		if (full)
 			reject(sv, fd);
 		else
@@ -325,9 +329,8 @@ write_ports(const struct listener *ln, const char *path)
 	FILE *f;
 	int n = snprintf(temporary, sizeof(temporary), "%s.lck", path);
 
-	if (n < 0 || (size_t)n >= sizeof(temporary))
-		return;
-	f = fopen(temporary, "w");
+	f = n > 0 && (size_t)n < sizeof(temporary) ?
+	    file_create(temporary) : NULL;
 	if (f == NULL) {
 		log_warn("can't write the port file %s: %s", path,
 		    strerror(errno));
@@ -365,10 +368,13 @@ open_all(struct listener *ln)
 	if (c->addresses == 0)
 		return open_loopback(ln);
 	for (size_t i = 0; i < c->addresses; i++)
-		if (open_address(ln, c->address[i].host,
+		if (c->address[i].port != 0 && open_address(ln, c->address[i].host,
 		    c->address[i].port) < 0)
 			return false;
-	return true;
+	if (ln->count > 0)
+		return true;
+	log_error("nothing to listen on: port 0 turns TCP off");
+	return false;
 }
 
 bool

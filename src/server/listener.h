@@ -53,8 +53,9 @@ struct listener {
 	struct event *resume; /* timer that tries to accept again */
 	struct listening sock[LISTENERS_MAX];
 	int count;
-	int next_worker;
+	unsigned next_worker;
 	bool paused;
+	bool out_of_fds;      /* said so already */
 	bool unix_bound;      /* the socket file is ours to remove */
 	uint64_t paused_at;   /* microseconds */
 };

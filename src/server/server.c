@@ -147,7 +147,8 @@ fill_env(struct server *sv)
 		.feed = &sv->feed,
 		.prefixes = &sv->prefixes,
 		.libevent_version = event_get_version(),
-		.watch_buffer = c->watch_buffer,
+		.watch_buffer = c->watch_buffer < FEED_RING_MIN ?
+		    FEED_RING_MIN : c->watch_buffer,
 		.shutdown_enabled = c->shutdown_enabled,
 		.flush_enabled = c->flush_enabled,
 		.dump_enabled = c->dump_enabled,
@@ -216,7 +217,8 @@ fail:
 }
 
 #ifdef HAVE_LIBSYSTEMD
-static bool
+/* How many sockets the service manager passed; -1 with a line logged. */
+static int
 inherited_sockets(struct listener *ln)
 {
 	int n = sd_listen_fds(1);
@@ -224,6 +226,11 @@ inherited_sockets(struct listener *ln)
 	for (int i = 0; i < n && ln->count < LISTENERS_MAX; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
 
+		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+			log_error("inherited descriptor %d is no listening "
+			          "stream socket", fd);
+			return -1;
+		}
 		evutil_make_socket_nonblocking(fd);
 		ln->sock[ln->count++] = (struct listening){
 			.owner = ln,
@@ -235,7 +242,7 @@ inherited_sockets(struct listener *ln)
 	}
 	if (n > 0)
 		log_info("listening on %d inherited sockets", n);
-	return n > 0;
+	return n;
 }
 
 static void
@@ -244,11 +251,11 @@ notify(const char *state)
 	sd_notify(0, state);
 }
 #else
-static bool
+static int
 inherited_sockets(struct listener *ln)
 {
 	(void)ln;
-	return false;
+	return 0;
 }
 
 static void
@@ -261,8 +268,11 @@ notify(const char *state)
 bool
 server_listen(struct server *sv)
 {
-	return inherited_sockets(&sv->listener) ||
-	    listener_open(&sv->listener, &sv->config.listener);
+	int inherited = inherited_sockets(&sv->listener);
+
+	if (inherited != 0)
+		return inherited > 0;
+	return listener_open(&sv->listener, &sv->config.listener);
 }
 
 /* Running. */
@@ -342,6 +352,7 @@ bool
 server_run(struct server *sv)
 {
 	struct running r = { .sv = sv, .base = event_base_new() };
+	struct counters *counters;
 	bool good = false;
 	int started = 0;
 
@@ -352,11 +363,13 @@ server_run(struct server *sv)
 		goto stop;
 	}
 	started = start_workers(sv);
-	if (started < sv->config.threads ||
-	    !maintenance_start(&sv->maintenance, sv->cache.store,
-	    counters_new(&sv->counter_set)))
+	counters = counters_new(&sv->counter_set);
+	if (started < sv->config.threads || counters == NULL ||
+	    !maintenance_start(&sv->maintenance, sv->cache.store, counters))
 		goto stop;
 	notify("READY=1");
+	if (sv->config.on_ready != NULL)
+		sv->config.on_ready(sv->config.settings);
 	good = event_base_dispatch(r.base) >= 0;
 	notify("STOPPING=1");
 stop:

@@ -52,6 +52,9 @@ struct server_config {
 	void *settings;
 	void (*report_settings)(void *settings,
 	    const struct settings_live *live, stat_printer *print, void *ctx);
+
+	/* called once, with `settings`, when clients are served; may be NULL */
+	void (*on_ready)(void *settings);
 };
 
 struct server {

@@ -184,12 +184,22 @@ kick_idle(struct worker *w, rel_time timeout)
 
 	for (; c != NULL; c = next) {
 		next = c->next;
-		if (w->exec.now - atomic_load(&c->last_request) <= timeout ||
+		if (clock_since(atomic_load(&c->last_request), w->exec.now) <=
+		    timeout ||
 		    session_is_watching(&c->session) || c->is_ready)
 			continue;
 		COUNT(w->exec.counters, idle_kicks);
 		conn_close(c, CLOSE_IDLE);
 	}
+}
+
+/* Closes who is idle; at the end of the time, everybody. */
+static void
+drain(struct worker *w)
+{
+	close_all(w, true);
+	if (w->conns == NULL || clock_ms() > w->drain_until)
+		w->stopping = true;
 }
 
 /* Mail and time. */
@@ -229,6 +239,7 @@ on_mail(evutil_socket_t fd, short what, void *arg)
 		case MAIL_DRAIN:
 			w->draining = true;
 			w->drain_until = clock_ms() + DRAIN_MS;
+			drain(w);
 			break;
 		default:
 			w->stopping = true;
@@ -248,11 +259,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	set_time(w);
 	if (timeout > 0)
 		kick_idle(w, (rel_time)timeout);
-	if (w->draining) {
-		close_all(w, true);
-		if (w->conns == NULL || clock_ms() > w->drain_until)
-			w->stopping = true;
-	}
+	if (w->draining)
+		drain(w);
 }
 
 static void *
@@ -266,6 +274,8 @@ run(void *arg)
 		    EVLOOP_NONBLOCK : 0));
 		set_time(w);
 		run_turns(w);
+		if (w->draining)
+			drain(w);
 	}
 	close_all(w, false);
 	while (w->ready != NULL)

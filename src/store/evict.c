@@ -66,10 +66,8 @@ evict_removed(struct evict *e, uint8_t level)
 
 /* Moves the base up to the lowest level in use and chooses what goes next. */
 static void
-choose_reach(struct evict *e, size_t items)
+choose_reach(struct evict *e, uint32_t want)
 {
-	uint32_t want = (uint32_t)(items / FRACTION) + 1;
-
 	while (e->count[e->base] == 0)
 		e->base++;
 	e->in_reach = 0;
@@ -79,38 +77,51 @@ choose_reach(struct evict *e, size_t items)
 	e->goal = e->in_reach;
 }
 
-static struct item *
+static bool
+is_held(const struct item *it)
+{
+	return atomic_load_explicit(&it->refs, memory_order_relaxed) >= 0x200;
+}
+
+static bool
 pick_from(struct evict *e, struct bucket *b, struct place *at)
 {
 	for (; b != NULL; b = table_next(b))
 		for (int i = 0; i < TABLE_SLOTS; i++) {
 			struct item *it = slot_item(b, i);
 
-			if (it == NULL || !is_in_reach(e, slot_level(b, i)))
+			if (it == NULL || !is_in_reach(e, slot_level(b, i)) ||
+			    is_held(it))
 				continue;
 			*at = (struct place){ b, i };
-			return it;
+			return true;
 		}
-	return NULL;
+	return false;
 }
 
-struct item *
-evict_pick(struct evict *e, struct table *t, size_t items, struct place *at)
+enum evict_outcome
+evict_pick(struct evict *e, struct table *t, struct place *at)
 {
-	if (items == 0)
-		return NULL;
+	if (t->items == 0)
+		return EVICT_NOTHING;
 	if (e->in_reach <= e->goal / 2)
-		choose_reach(e, items);
+		choose_reach(e, (uint32_t)(t->items / FRACTION) + 1);
 	for (int looked = 0; looked < LOOK; looked++) {
-		struct item *it;
-
 		if (e->hand >= table_buckets(t))
 			e->hand = 0;
 		/* The hand stays until its bucket has nothing more to give. */
-		it = pick_from(e, table_bucket(t, e->hand), at);
-		if (it != NULL)
-			return it;
+		if (pick_from(e, table_bucket(t, e->hand), at)) {
+			e->fruitless = 0;
+			return EVICT_PICKED;
+		}
 		e->hand++;
+		if (++e->fruitless < table_buckets(t))
+			continue;
+		/* Once around for nothing: those in reach are all held. */
+		e->fruitless = 0;
+		if (e->reach == UINT8_MAX)
+			return EVICT_NOTHING;
+		choose_reach(e, UINT32_MAX);
 	}
-	return NULL;
+	return EVICT_LOOK_ON;
 }

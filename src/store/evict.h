@@ -34,6 +34,13 @@ struct evict {
 	uint32_t goal;       /* items in reach when it was chosen */
 	uint32_t in_reach;   /* items in reach now */
 	uint32_t hand;       /* bucket to look at next */
+	uint32_t fruitless;  /* buckets looked at since the last victim */
+};
+
+enum evict_outcome {
+	EVICT_PICKED,
+	EVICT_LOOK_ON, /* nothing was met yet: call again */
+	EVICT_NOTHING, /* empty, or readers hold all that is there */
 };
 
 /* The level of a new item of `size` bytes where items average `mean`. */
@@ -48,10 +55,10 @@ void evict_added(struct evict *e, uint8_t level);
 void evict_removed(struct evict *e, uint8_t level);
 
 /*
- * The next item to go.  Looks at a bounded number of buckets; NULL when the
- * table is empty or nothing was met within them (call again).
+ * The next item to go, and where it is.  Looks at a bounded number of buckets.
+ * An item that readers hold is passed over: removing it would free nothing.
  */
-struct item *evict_pick(struct evict *e, struct table *t, size_t items,
+enum evict_outcome evict_pick(struct evict *e, struct table *t,
     struct place *at) MUST_USE;
 
 #endif

@@ -256,15 +256,16 @@ count_evicted(struct shard *s, const struct item *it, rel_time now)
 	}
 }
 
-bool
+enum evict_outcome
 shard_evict(struct shard *s, struct store_local *l, rel_time now)
 {
 	struct place at;
-	struct item *it = evict_pick(&s->evict, &s->table, s->table.items,
-	    &at);
+	enum evict_outcome found = evict_pick(&s->evict, &s->table, &at);
+	struct item *it;
 
-	if (it == NULL)
-		return false;
+	if (found != EVICT_PICKED)
+		return found;
+	it = slot_item(at.bucket, at.slot);
 	if (item_is_expired(it, now) || store_is_flushed(s->store, it)) {
 		s->counted[SHARD_COUNTER_reclaimed]++;
 		shard_count_dead(s, it, CLASS_RECLAIMED);
@@ -273,5 +274,5 @@ shard_evict(struct shard *s, struct store_local *l, rel_time now)
 		publish_eviction(s, it, now);
 	}
 	shard_remove(s, l, hash_key(item_key(it), item_key_len(it)), at, it);
-	return true;
+	return EVICT_PICKED;
 }

@@ -102,9 +102,9 @@ void shard_hit(struct shard *s, struct place at, struct item *it,
 void shard_touch(struct shard *s, struct place at, struct item *it,
     rel_time exptime, rel_time now) REQUIRES(s->lock);
 
-/* Removes one item to make room; false when none was met. */
-bool shard_evict(struct shard *s, struct store_local *l, rel_time now)
-    REQUIRES(s->lock) MUST_USE;
+/* Removes one item to make room, if one is picked. */
+enum evict_outcome shard_evict(struct shard *s, struct store_local *l,
+    rel_time now) REQUIRES(s->lock) MUST_USE;
 
 /* Counts a removed dead item: expired_unfetched and its class. */
 void shard_count_dead(struct shard *s, const struct item *it,

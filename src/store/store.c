@@ -20,6 +20,7 @@ enum {
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
 	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
 	COMPACT_BATCH = 16, /* buckets compacted along with it */
+	SETTLE_BATCHES = 16384, /* of evictions in one call */
 	SWEEP_LOCKED = 32,  /* buckets at a time in the background */
 };
 
@@ -165,23 +166,22 @@ return_credit(struct store_local *l)
 /*
  * Takes memory from one shard: what is dead first.  A shard that the sweep has
  * not been through for this second is swept a bit, and its living items are
- * spared if that gave enough.
+ * spared if that gave enough.  False when the shard has nothing more to give.
  */
-static void
+static bool
 take_from(struct store_local *l, struct shard *s, int64_t need, rel_time now)
     REQUIRES(s->lock)
 {
-	size_t before = s->bytes, n = 0;
+	enum evict_outcome found = EVICT_PICKED;
+	size_t before = s->bytes;
 
 	sweep_dead(s, l, now, SWEEP_BATCH);
-	while (n < EVICT_BATCH && s->table.items > 0 &&
-	    (int64_t)(before - s->bytes) < need) {
-		if (!shard_evict(s, l, now))
-			break; /* let others have the lock */
-		n++;
-	}
+	for (int n = 0; found == EVICT_PICKED && n < EVICT_BATCH &&
+	    (int64_t)(before - s->bytes) < need; n++)
+		found = shard_evict(s, l, now);
 	if (atomic_load_explicit(&l->store->compact, memory_order_relaxed))
 		sweep_compact(s, COMPACT_BATCH);
+	return found != EVICT_NOTHING;
 }
 
 /* Evicts some items of the next shard; false when all shards are empty. */
@@ -192,43 +192,37 @@ evict_some(struct store_local *l, int64_t need, rel_time now)
 
 	for (unsigned tried = 0; tried < st->shards; tried++) {
 		struct shard *s = &st->shard[l->cursor++ % st->shards];
-		size_t before;
+		int64_t before = l->credit;
+		bool more;
 
 		shard_lock(s);
-		before = s->table.items;
-		if (before > 0)
-			take_from(l, s, need, now);
+		more = take_from(l, s, need, now);
 		shard_unlock(s, l);
-		if (before > 0)
+		if (more || l->credit > before)
 			return true;
 	}
 	return false;
 }
 
 /*
- * Without eviction, memory comes back from what is dead already.  At most once
- * for each second and each flush: else a full store would be searched for
- * every request that it refuses.
+ * Without eviction, memory comes back from what is dead already: a turn of
+ * sweeping each shard, while the sweep has work for this second.
  */
 static bool
 reclaim(struct store_local *l, rel_time now)
 {
 	struct store *st = l->store;
-	uint64_t mark = atomic_load(&st->flush_clock) << 20 ^ now;
+	int64_t before = l->credit;
+	bool done = true;
 
-	if (atomic_exchange(&st->reclaimed, mark) == mark)
-		return false;
-	for (unsigned i = 0; i < st->shards; i++) {
-		struct shard *s = &st->shard[i];
-		bool done;
+	for (unsigned i = 0; i < st->shards && l->credit <= before; i++) {
+		struct shard *s = &st->shard[l->cursor++ % st->shards];
 
-		do {
-			shard_lock(s);
-			done = sweep_dead(s, l, now, SWEEP_BATCH);
-			shard_unlock(s, l);
-		} while (!done);
+		shard_lock(s);
+		done &= sweep_dead(s, l, now, SWEEP_BATCH);
+		shard_unlock(s, l);
 	}
-	return true;
+	return !done || l->credit > before;
 }
 
 bool
@@ -237,6 +231,9 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 	struct store *st = l->store;
 	int64_t need = (int64_t)arena_true_size(size);
 
+	if (UNLIKELY(need > atomic_load_explicit(&st->limit,
+	    memory_order_relaxed)))
+		return false;
 	while (UNLIKELY(l->credit < need)) {
 		int64_t step = atomic_load_explicit(&st->credit_step,
 		    memory_order_relaxed);
@@ -257,7 +254,8 @@ store_settle(struct store_local *l, rel_time now)
 	struct store *st = l->store;
 
 	return_credit(l);
-	while (st->evict) {
+	/* Bounded, so that a much lower limit does not hold up the end. */
+	for (int i = 0; st->evict && i < SETTLE_BATCHES; i++) {
 		int64_t over = atomic_load(&st->used) + atomic_load(
 		    &st->squeeze) - atomic_load(&st->limit);
 
@@ -436,9 +434,14 @@ sum_raw(struct store *st, struct store_sums *sums)
 void
 store_sum(struct store *st, struct store_sums *sums)
 {
+	uint64_t base[SHARD_COUNTER_COUNT];
+
+	/* Read first: then no sum can be below it. */
+	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
+		base[i] = atomic_load(&st->base[i]);
 	sum_raw(st, sums);
 	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
-		sums->counted[i] -= st->base[i];
+		sums->counted[i] -= base[i];
 }
 
 void
@@ -455,7 +458,8 @@ store_reset_counters(struct store *st)
 		lock_drop(&s->lock);
 	}
 	sum_raw(st, &sums);
-	memcpy(st->base, sums.counted, sizeof(st->base));
+	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
+		atomic_store(&st->base[i], sums.counted[i]);
 }
 
 void
@@ -523,12 +527,12 @@ size_t
 store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n)
 {
-	enum { LOOK = 64 };
+	enum { LOOK = 64, LOCKS = 16 };
 	size_t got = 0;
 
 	/* A family that may not fit begins the next batch. */
-	while (got < n && (got == 0 || n - got > STORE_WALK_SPARE) &&
-	    w->shard < l->store->shards) {
+	for (int locks = 0; locks < LOCKS && !store_walk_is_done(l->store, w) &&
+	    (got == 0 || n - got > STORE_WALK_SPARE); locks++) {
 		struct shard *s = &l->store->shard[w->shard];
 
 		shard_lock(s);

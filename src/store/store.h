@@ -23,11 +23,14 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/feed.h"
 #include "store/shard.h"
 
 enum { STORE_FEED_EVICTIONS = 1 << 2 };
+
+#define STORE_SEQ_END ((uint64_t)1 << 43)
 
 struct store_config {
 	size_t limit;        /* bytes */
@@ -47,13 +50,12 @@ struct store {
 	_Atomic uint64_t flush_clock;
 	_Atomic rel_time flush_at;       /* pending flush_all, 0 none */
 	_Atomic rel_time flushed;        /* when it last took effect, 0 never */
-	_Atomic uint64_t reclaimed;      /* when -M last looked for the dead */
 	CACHE_ALIGNED _Atomic int64_t used; /* bytes, with all credit */
 	_Atomic int64_t limit;           /* bytes */
 	_Atomic int64_t squeeze;         /* bytes of the limit not to use */
 	_Atomic bool compact;            /* pages are thinly used */
 	_Atomic int64_t credit_step;     /* bytes reserved ahead */
-	uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
+	_Atomic uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
 };
 
 /* Sums over all shards. */
@@ -84,8 +86,12 @@ store_shard(struct store *st, uint64_t hash)
 static inline uint64_t
 store_next_seq(struct store *st)
 {
-	return atomic_fetch_add_explicit(&st->seq, 1,
+	uint64_t seq = atomic_fetch_add_explicit(&st->seq, 1,
 	    memory_order_relaxed) + 1;
+
+	/* Ten days of 10 million a second: then a cold start. */
+	CHECK(seq < STORE_SEQ_END);
+	return seq;
 }
 
 static inline bool
@@ -173,9 +179,15 @@ struct item_note {
 	size_t size; /* memcached's */
 };
 
+static inline bool
+store_walk_is_done(const struct store *st, const struct store_walk *w)
+{
+	return w->shard >= st->shards;
+}
+
 /*
- * Fills up to `n` notes of living items and moves the walk on; 0 at its end.
- * An item that is there from beginning to end is seen once, whatever comes and
+ * Fills up to `n` notes of living items, from a bounded number of buckets, and
+ * moves the walk on; there may be none before the walk is done.  An item that is there from beginning to end is seen once, whatever comes and
  * goes meanwhile.
  */
 size_t store_walk(struct store_local *l, struct store_walk *w, rel_time now,
