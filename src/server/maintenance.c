@@ -15,19 +15,53 @@ enum {
 	TICK_MS = 20,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	MEGABYTE = 1024 * 1024,
-	/* Resident memory above the account, in percent of the limit: */
-	COMPACT_ABOVE = 3,
+	COMPACT_WORK = 32 * 1024,  /* a tick: some 4000 items */
+	USELESS = 50,  /* a pass that moved fewer than 1 in 50 items */
+	PAUSE_MS = 2000,
+	/* In percent of the limit: */
+	COMPACT_ABOVE = 5,
 	WITHHOLD_ABOVE = 6,
 	WITHHOLD_MAX = 30,
 	SLACK = 8 * MEGABYTE,
 };
 
 /*
- * Resident memory above what the limit allows leads to compaction first; then
- * part of the limit is withheld, in proportion, and given back step by step.
+ * Compaction goes on while pages are wasted, but a pass over the whole table
+ * that found little to move is followed by a pause.
+ */
+static bool
+may_compact(struct maintenance *m, int64_t waste, int64_t limit, uint64_t ms)
+{
+	struct store *st = m->local.store;
+
+	if (waste <= limit / 100 * COMPACT_ABOVE + SLACK) {
+		m->pass = 0;
+		return false;
+	}
+	if (m->compacted >= m->pass) {
+		struct store_sums *sums = &m->sums;
+
+		store_sum(st, sums);
+		if (m->pass != 0 &&
+		    sums->moved - m->moved < sums->items / USELESS)
+			m->pause_until = ms + PAUSE_MS;
+		m->moved = sums->moved;
+		m->pass = sums->buckets + SWEEP_LOOK * sums->items;
+		m->compacted = 0;
+	}
+	if (ms < m->pause_until)
+		return false;
+	m->compacted += COMPACT_WORK;
+	return true;
+}
+
+/*
+ * Waste, resident memory that holds no item, leads to compaction; resident
+ * memory above the limit to withholding part of the limit, in proportion, until
+ * it is below; that part is given back step by step.
  */
 static void
-watch_memory(struct maintenance *m)
+watch_memory(struct maintenance *m, uint64_t ms)
 {
 	struct store *st = m->local.store;
 	int64_t limit = atomic_load(&st->limit);
@@ -37,10 +71,11 @@ watch_memory(struct maintenance *m)
 
 	if (resident == 0)
 		return;
-	arena_purge(resident > limit);
+	arena_purge(resident > limit + SLACK);
 	resident = (int64_t)arena_resident();
 	atomic_store(&m->resident, (uint64_t)resident);
-	over = resident - (int64_t)m->resident_at_start - limit - SLACK;
+	resident -= (int64_t)m->resident_at_start;
+	over = resident - limit - SLACK;
 	if (over > WITHHOLD_ABOVE * percent) {
 		squeeze += (over - WITHHOLD_ABOVE * percent) / 32;
 		if (squeeze > WITHHOLD_MAX * percent)
@@ -51,7 +86,8 @@ watch_memory(struct maintenance *m)
 			squeeze = 0;
 	}
 	atomic_store(&st->squeeze, squeeze);
-	atomic_store(&st->compact, over + squeeze > COMPACT_ABOVE * percent);
+	atomic_store(&st->compact, may_compact(m,
+	    resident - atomic_load(&st->used), limit, ms));
 }
 
 static void
@@ -59,13 +95,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct maintenance *m = arg;
 	struct store *st = m->local.store;
-	rel_time now = clock_rel(clock_ms());
+	uint64_t ms = clock_ms();
+	rel_time now = clock_rel(ms);
 
 	(void)fd;
 	(void)what;
-	watch_memory(m);
+	watch_memory(m, ms);
 	store_flush_due(st, now);
-	store_keep_house(&m->local, now, SWEEP_BUCKETS);
+	store_keep_house(&m->local, now, SWEEP_BUCKETS, COMPACT_WORK);
 	store_settle(&m->local, now);
 	store_local_done(&m->local);
 }

@@ -30,6 +30,13 @@ struct maintenance {
 	struct store_local local;
 	_Atomic uint64_t resident; /* bytes of the whole allocator */
 	bool started;
+
+	/* compaction: work since its pass began, and of a pass; 0: none */
+	uint64_t compacted, pass;
+	uint64_t moved;       /* items, when the pass began */
+	uint64_t pause_until; /* ms */
+	struct store_sums sums;
+
 	size_t resident_at_start; /* bytes, before any item */
 };
 

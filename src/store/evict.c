@@ -53,6 +53,8 @@ evict_added(struct evict *e, uint8_t level)
 	e->count[level]++;
 	if (is_in_reach(e, level))
 		e->in_reach++;
+	/* It may be in a bucket that was looked at already. */
+	e->fruitless = 0;
 }
 
 void

@@ -19,7 +19,8 @@ enum {
 	CREDIT_PART = 2048, /* of the limit, reserved ahead by one thread */
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
 	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
-	COMPACT_BATCH = 16, /* buckets compacted along with it */
+	COMPACT_BATCH = 256, /* work under the lock: see sweep_compact() */
+	COMPACT_HELP = 4,   /* batches for each reservation */
 	SETTLE_BATCHES = 16384, /* of evictions in one call */
 	SWEEP_LOCKED = 32,  /* buckets at a time in the background */
 };
@@ -225,6 +226,23 @@ reclaim(struct store_local *l, rel_time now)
 	return !done || l->credit > before;
 }
 
+/* Who takes memory pays for it while pages are thinly used. */
+static void
+help_compact(struct store_local *l)
+{
+	struct store *st = l->store;
+	struct shard *s;
+
+	if (!atomic_load_explicit(&st->compact, memory_order_relaxed))
+		return;
+	for (int i = 0; i < COMPACT_HELP; i++) {
+		s = &st->shard[l->cursor++ % st->shards];
+		shard_lock(s);
+		sweep_compact(s, COMPACT_BATCH);
+		shard_unlock(s, l);
+	}
+}
+
 bool
 store_reserve(struct store_local *l, size_t size, rel_time now)
 {
@@ -239,8 +257,11 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 		    memory_order_relaxed);
 		int64_t missing = need - l->credit;
 
-		if (take_credit(l, missing + step) || take_credit(l, missing))
+		if (take_credit(l, missing + step) ||
+		    take_credit(l, missing)) {
+			help_compact(l);
 			break;
+		}
 		if (st->evict ? !evict_some(l, missing, now) :
 		    !reclaim(l, now))
 			return false;
@@ -366,32 +387,39 @@ store_flush_due(struct store *st, rel_time now)
 /* Sweeping. */
 
 static void
-keep_house_of(struct shard *s, struct store_local *l, rel_time now,
+sweep_shard(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets)
 {
-	bool compact = atomic_load(&l->store->compact);
+	bool done = false;
 
-	for (uint32_t left = buckets; left >= SWEEP_LOCKED;
-	    left -= SWEEP_LOCKED) {
-		bool done;
-
+	for (; !done && buckets >= SWEEP_LOCKED; buckets -= SWEEP_LOCKED) {
 		shard_lock(s);
 		done = sweep_dead(s, l, now, SWEEP_LOCKED);
-		if (compact)
-			sweep_compact(s, SWEEP_LOCKED);
 		shard_unlock(s, l);
-		if (done && !compact)
-			return;
+	}
+}
+
+static void
+compact_shard(struct shard *s, struct store_local *l, uint32_t work)
+{
+	for (; work >= COMPACT_BATCH; work -= COMPACT_BATCH) {
+		shard_lock(s);
+		sweep_compact(s, COMPACT_BATCH);
+		shard_unlock(s, l);
 	}
 }
 
 void
-store_keep_house(struct store_local *l, rel_time now, uint32_t buckets)
+store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
+    uint32_t compact)
 {
 	struct store *st = l->store;
 
-	for (unsigned i = 0; i < st->shards; i++)
-		keep_house_of(&st->shard[i], l, now, buckets / st->shards);
+	for (unsigned i = 0; i < st->shards; i++) {
+		sweep_shard(&st->shard[i], l, now, sweep / st->shards);
+		if (atomic_load(&st->compact))
+			compact_shard(&st->shard[i], l, compact / st->shards);
+	}
 }
 
 /* Sums and walks. */

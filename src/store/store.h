@@ -127,10 +127,11 @@ void store_bury(struct store_local *l);
 void store_settle(struct store_local *l, rel_time now);
 
 /*
- * Sweeps up to `buckets` buckets of all shards for the dead, and compacts if
- * `compact` is set; for the maintenance thread.
+ * Sweeps up to `sweep` buckets of all shards for the dead and, if `compact` is
+ * set, compacts that much (see sweep_compact()); for the maintenance thread.
  */
-void store_keep_house(struct store_local *l, rel_time now, uint32_t buckets);
+void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
+    uint32_t compact);
 
 /* flush_all: at once, or when the time has come (0 cancels). */
 void store_flush(struct store *st, rel_time now);

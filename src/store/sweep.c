@@ -117,24 +117,33 @@ move_if_thin(struct sweep *w, struct place at, struct item *it)
 	w->moved++;
 }
 
+/* Returns how many items were looked at. */
+static uint32_t
+compact_bucket(struct sweep *w, struct bucket *b)
+{
+	uint32_t looked = 0;
+
+	for (; b != NULL; b = table_next(b))
+		for (int k = 0; k < TABLE_SLOTS; k++) {
+			struct item *it = slot_item(b, k);
+
+			if (it == NULL)
+				continue;
+			move_if_thin(w, (struct place){ b, k }, it);
+			looked++;
+		}
+	return looked;
+}
+
 void
-sweep_compact(struct shard *s, uint32_t buckets)
+sweep_compact(struct shard *s, uint32_t work)
 {
 	struct sweep *w = &s->sweep;
 
-	for (; buckets > 0; buckets--) {
-		struct bucket *b;
-
+	for (uint32_t done = 0; done < work; done++) {
 		if (w->compact_bucket >= table_buckets(&s->table))
 			w->compact_bucket = 0;
-		b = table_bucket(&s->table, w->compact_bucket++);
-		for (; b != NULL; b = table_next(b))
-			for (int k = 0; k < TABLE_SLOTS; k++) {
-				struct item *it = slot_item(b, k);
-
-				if (it != NULL)
-					move_if_thin(w,
-					    (struct place){ b, k }, it);
-			}
+		done += SWEEP_LOOK * compact_bucket(w,
+		    table_bucket(&s->table, w->compact_bucket++));
 	}
 }

@@ -26,6 +26,8 @@
 #include "base/clock.h"
 #include "store/expire.h"
 
+enum { SWEEP_LOOK = 8 /* what asking the allocator costs, in buckets */ };
+
 struct shard;
 struct store_local;
 
@@ -50,7 +52,10 @@ struct sweep {
 bool sweep_dead(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets);
 
-/* Moves items of the next `buckets` buckets out of thin regions. */
-void sweep_compact(struct shard *s, uint32_t buckets);
+/*
+ * Moves items of the next buckets out of thin regions: `work` buckets, of which
+ * each item looked at counts for SWEEP_LOOK.
+ */
+void sweep_compact(struct shard *s, uint32_t work);
 
 #endif
