@@ -18,12 +18,22 @@ enum {
 	COMPACT_WORK = 32 * 1024,  /* a tick: some 4000 items */
 	USELESS = 50,  /* a pass that moved fewer than 1 in 50 items */
 	PAUSE_MS = 2000,
+	HELP = 4,       /* batches that each reservation of others pays */
+	HELP_MUCH = 64, /* with a tenth of the limit too much in use */
 	/* In percent of the limit: */
 	COMPACT_ABOVE = 5,
 	WITHHOLD_ABOVE = 6,
 	WITHHOLD_MAX = 30,
 	SLACK = 8 * MEGABYTE,
 };
+
+/* For a time, unless the waste grows. */
+static void
+take_break(struct maintenance *m, uint64_t ms, int64_t waste)
+{
+	m->pause_until = ms + PAUSE_MS;
+	m->pause_waste = waste + SLACK / 2;
+}
 
 /*
  * Compaction goes on while pages are wasted, but a pass over the whole table
@@ -44,12 +54,12 @@ may_compact(struct maintenance *m, int64_t waste, int64_t limit, uint64_t ms)
 		store_sum(st, sums);
 		if (m->pass != 0 &&
 		    sums->moved - m->moved < sums->items / USELESS)
-			m->pause_until = ms + PAUSE_MS;
+			take_break(m, ms, waste);
 		m->moved = sums->moved;
 		m->pass = sums->buckets + SWEEP_LOOK * sums->items;
 		m->compacted = 0;
 	}
-	if (ms < m->pause_until)
+	if (ms < m->pause_until && waste < m->pause_waste)
 		return false;
 	m->compacted += COMPACT_WORK;
 	return true;
@@ -86,8 +96,11 @@ watch_memory(struct maintenance *m, uint64_t ms)
 			squeeze = 0;
 	}
 	atomic_store(&st->squeeze, squeeze);
-	atomic_store(&st->compact, may_compact(m,
-	    resident - atomic_load(&st->used), limit, ms));
+	if (!may_compact(m, resident - atomic_load(&st->used), limit, ms))
+		atomic_store(&st->compact, 0);
+	else
+		atomic_store(&st->compact, HELP + (over <= 0 ? 0 :
+		    (unsigned)(over * HELP_MUCH / (10 * percent + 2 * SLACK))));
 }
 
 static void

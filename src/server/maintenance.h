@@ -35,6 +35,7 @@ struct maintenance {
 	uint64_t compacted, pass;
 	uint64_t moved;       /* items, when the pass began */
 	uint64_t pause_until; /* ms */
+	int64_t pause_waste;  /* bytes at which it ends early */
 	struct store_sums sums;
 
 	size_t resident_at_start; /* bytes, before any item */

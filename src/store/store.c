@@ -20,7 +20,6 @@ enum {
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
 	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
 	COMPACT_BATCH = 256, /* work under the lock: see sweep_compact() */
-	COMPACT_HELP = 4,   /* batches for each reservation */
 	SETTLE_BATCHES = 16384, /* of evictions in one call */
 	SWEEP_LOCKED = 32,  /* buckets at a time in the background */
 };
@@ -231,11 +230,11 @@ static void
 help_compact(struct store_local *l)
 {
 	struct store *st = l->store;
+	unsigned batches = atomic_load_explicit(&st->compact,
+	    memory_order_relaxed);
 	struct shard *s;
 
-	if (!atomic_load_explicit(&st->compact, memory_order_relaxed))
-		return;
-	for (int i = 0; i < COMPACT_HELP; i++) {
+	for (; UNLIKELY(batches > 0); batches--) {
 		s = &st->shard[l->cursor++ % st->shards];
 		shard_lock(s);
 		sweep_compact(s, COMPACT_BATCH);

@@ -53,7 +53,7 @@ struct store {
 	CACHE_ALIGNED _Atomic int64_t used; /* bytes, with all credit */
 	_Atomic int64_t limit;           /* bytes */
 	_Atomic int64_t squeeze;         /* bytes of the limit not to use */
-	_Atomic bool compact;            /* pages are thinly used */
+	_Atomic unsigned compact;        /* 0, or how urgently: batches */
 	_Atomic int64_t credit_step;     /* bytes reserved ahead */
 	_Atomic uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
 };
@@ -127,8 +127,8 @@ void store_bury(struct store_local *l);
 void store_settle(struct store_local *l, rel_time now);
 
 /*
- * Sweeps up to `sweep` buckets of all shards for the dead and, if `compact` is
- * set, compacts that much (see sweep_compact()); for the maintenance thread.
+ * Sweeps up to `sweep` buckets of all shards for the dead and, if pages are
+ * thinly used, compacts that much (see sweep_compact()); for the maintenance thread.
  */
 void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
     uint32_t compact);
