@@ -238,7 +238,8 @@ write_pidfile(const char *path)
 	char temporary[4096];
 	int n = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
 	FILE *f = n > 0 && (size_t)n < sizeof(temporary) ?
-	    file_create(temporary) : NULL;
+	    file_create(temporary) :
+	    NULL;
 
 	if (f == NULL) {
 		log_warn("can't write the pid file %s: %s", path,
@@ -280,13 +281,13 @@ serve(const struct options *o, struct server *sv, const struct passwd *pw)
 		write_pidfile(o->pidfile);
 	if (pw != NULL && o->unix_path != NULL &&
 	    chown(o->unix_path, pw->pw_uid, pw->pw_gid) != 0)
-		log_warn("can't give %s to %s: %s", o->unix_path,
-		    pw->pw_name, strerror(errno));
+		log_warn("can't give %s to %s: %s", o->unix_path, pw->pw_name,
+		    strerror(errno));
 	if (become(pw)) {
 		log_info("started version=%s protocol=%s pid=%ld threads=%d "
-		         "memory_mb=%zu", PACKAGE_VERSION,
-		    MEMCACHED_PROTOCOL_VERSION, (long)getpid(), o->threads,
-		    o->memory_limit >> 20);
+			 "memory_mb=%zu",
+		    PACKAGE_VERSION, MEMCACHED_PROTOCOL_VERSION, (long)getpid(),
+		    o->threads, o->memory_limit >> 20);
 		status = server_run(sv) ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (o->pidfile != NULL && unlink(o->pidfile) != 0)
@@ -309,10 +310,11 @@ start(struct options *o)
 	log_set_verbosity(o->verbosity);
 	if (!find_user(o, &pw))
 		return o->user == NULL || *o->user == '\0' ?
-		    OPTION_EXIT_USAGE : OPTION_EXIT_NO_USER;
-	if (o->daemonize && (!make_absolute(&o->pidfile) ||
-	    !make_absolute(&o->unix_path) ||
-	    (context.to_parent = daemonize()) < 0))
+		    OPTION_EXIT_USAGE :
+		    OPTION_EXIT_NO_USER;
+	if (o->daemonize &&
+	    (!make_absolute(&o->pidfile) || !make_absolute(&o->unix_path) ||
+		(context.to_parent = daemonize()) < 0))
 		return OPTION_EXIT_OS;
 	set_limits(o);
 	clock_start();

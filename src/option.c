@@ -281,8 +281,8 @@ grammar_make(struct grammar *g)
 		if (row->name == NULL)
 			continue;
 		g->words[n].name = row->name;
-		g->words[n].has_arg =
-		    row->arg != NULL ? required_argument : no_argument;
+		g->words[n].has_arg = row->arg != NULL ? required_argument :
+							 no_argument;
 		g->words[n++].val = LONG_BASE + (int)i;
 	}
 	*c = '\0';

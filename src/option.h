@@ -29,7 +29,7 @@
 
 /* The exit statuses of <sysexits.h> that the command line can lead to. */
 enum {
-	OPTION_EXIT_BAD = 1,	/* most bad values */
+	OPTION_EXIT_BAD = 1,    /* most bad values */
 	OPTION_EXIT_USAGE = 64, /* options that contradict each other */
 	OPTION_EXIT_NO_USER = 67,
 	OPTION_EXIT_OS = 71, /* an address that cannot be listened on */
@@ -56,11 +56,11 @@ struct options {
 	int exit_status; /* after OPTIONS_ERROR */
 
 	/* network */
-	int port;		    /* 0: no TCP; -1: any free port */
-	bool port_set;		    /* -p was given */
-	int udp_port;		    /* as asked for; UDP is not served */
-	char *unix_path;	    /* NULL: none; else TCP is off */
-	mode_t unix_mask;	    /* access bits of the socket file: 0700 */
+	int port;                   /* 0: no TCP; -1: any free port */
+	bool port_set;              /* -p was given */
+	int udp_port;               /* as asked for; UDP is not served */
+	char *unix_path;            /* NULL: none; else TCP is off */
+	mode_t unix_mask;           /* access bits of the socket file: 0700 */
 	struct listen_spec *listen; /* none given: loopback only */
 	size_t n_listen;
 	char *inter; /* what -l said, joined by commas; or NULL */
@@ -72,7 +72,7 @@ struct options {
 
 	/* memory */
 	size_t memory_limit;  /* bytes */
-	bool evictions;	      /* false: an error instead (-M) */
+	bool evictions;       /* false: an error instead (-M) */
 	size_t item_size_max; /* bytes */
 	bool lock_memory;
 	bool cas_enabled;

@@ -93,8 +93,9 @@ print_section(FILE *out, enum option_section section)
 static void
 print_ignored(FILE *out)
 {
-	fprintf(out, "\nAccepted for compatibility, with one line of warning; "
-		     "these do nothing:\n");
+	fprintf(out,
+	    "\nAccepted for compatibility, with one line of warning; "
+	    "these do nothing:\n");
 	for (size_t i = 0; i < option_nrows; i++) {
 		const struct option_row *row = &option_rows[i];
 

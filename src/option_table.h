@@ -15,17 +15,17 @@
 
 enum option_type {
 	/* with a field, of this C type */
-	OPTION_FLAG,	 /* bool: the option turns the default round */
-	OPTION_COUNT,	 /* int: how often it was given */
-	OPTION_NUMBER,	 /* int */
-	OPTION_AMOUNT,	 /* size_t: a number of units */
-	OPTION_SIZE,	 /* size_t: bytes, or with k or m behind it */
+	OPTION_FLAG,     /* bool: the option turns the default round */
+	OPTION_COUNT,    /* int: how often it was given */
+	OPTION_NUMBER,   /* int */
+	OPTION_AMOUNT,   /* size_t: a number of units */
+	OPTION_SIZE,     /* size_t: bytes, or with k or m behind it */
 	OPTION_FRACTION, /* double */
-	OPTION_OCTAL,	 /* mode_t */
-	OPTION_TEXT,	 /* char *: a copy */
-	OPTION_LETTER,	 /* char: the first of the value */
+	OPTION_OCTAL,    /* mode_t */
+	OPTION_TEXT,     /* char *: a copy */
+	OPTION_LETTER,   /* char: the first of the value */
 	OPTION_PROTOCOL, /* enum option_protocol */
-	OPTION_LISTEN,	 /* struct listen_spec *: one more or several */
+	OPTION_LISTEN,   /* struct listen_spec *: one more or several */
 
 	/* without a field */
 	OPTION_BARE,  /* accepted or refused, never kept */

@@ -329,9 +329,9 @@ option_show(const struct option_row *row, const struct options *o,
 		snprintf(buf, OPTION_VALUE_MAX, "%c", *(const char *)field);
 		return buf;
 	case OPTION_PROTOCOL:
-		return *(const enum option_protocol *)field == PROTOCOL_ASCII
-			   ? "ascii"
-			   : "auto-negotiate";
+		return *(const enum option_protocol *)field == PROTOCOL_ASCII ?
+		    "ascii" :
+		    "auto-negotiate";
 	default:
 		return buf;
 	}

@@ -287,123 +287,12 @@ store
 	}
 }
 
-# ---- the counters -----------------------------------------------------------
+# ---- counters ---------------------------------------------------------------
 
-# [request, reply, what it adds, from which version on]
+# Which request counts as what: see 51-counters.t.
 {
 	my $srv = Leasecached->start;
 	my $c = $srv->client;
-	my $big = 'x' x 3_000_000;
-
-	for (
-	["set a 0 0 1\r\n1\r\n", "STORED\r\n", 'cmd_set+1 total_items+1'],
-	["add a 0 0 1\r\n1\r\n", "NOT_STORED\r\n", 'cmd_set+1'],
-	["append a 0 0 1\r\n1\r\n", "STORED\r\n", 'cmd_set+1 total_items+1'],
-	["prepend a 0 0 1\r\n1\r\n", "STORED\r\n", 'cmd_set+1 total_items+1'],
-	["append zz 0 0 1\r\n1\r\n", "NOT_STORED\r\n", 'cmd_set+1'],
-	["replace zz 0 0 1\r\n1\r\n", "NOT_STORED\r\n", 'cmd_set+1'],
-	["replace a 0 0 2\r\n11\r\n", "STORED\r\n", 'cmd_set+1 total_items+1'],
-	["add b 0 0 1 noreply\r\n1\r\n", '', 'cmd_set+1 total_items+1'],
-	["cas a 0 0 1 999999\r\n1\r\n", "EXISTS\r\n",
-	    'cmd_set+1 cas_badval+1'],
-	["cas zz 0 0 1 1\r\n1\r\n", "NOT_FOUND\r\n",
-	    'cmd_set+1 cas_misses+1'],
-	["get a\r\n", "VALUE a 0 2\r\n11\r\nEND\r\n", 'cmd_get+1 get_hits+1'],
-	["get a zz a yy\r\n", "VALUE a 0 2\r\n11\r\nVALUE a 0 2\r\n11\r\n" .
-	    "END\r\n", 'cmd_get+4 get_hits+2 get_misses+2'],
-	["gat 0 a zz\r\n", "VALUE a 0 2\r\n11\r\nEND\r\n",
-	    'cmd_touch+2 touch_hits+1 touch_misses+1'],
-	["touch a 0\r\n", "TOUCHED\r\n", 'cmd_touch+1 touch_hits+1'],
-	["touch zz 0\r\n", "NOT_FOUND\r\n", 'cmd_touch+1 touch_misses+1'],
-	["touch a 0 noreply\r\n", '', 'cmd_touch+1 touch_hits+1'],
-	["incr a 1\r\n", "12\r\n", 'incr_hits+1'],
-	["incr zz 1\r\n", "NOT_FOUND\r\n", 'incr_misses+1'],
-	["decr a 1\r\n", "11\r\n", 'decr_hits+1'],
-	["decr zz 1\r\n", "NOT_FOUND\r\n", 'decr_misses+1'],
-	["incr a 1 noreply\r\n", '', 'incr_hits+1'],
-	["incr a x\r\n", "CLIENT_ERROR invalid numeric delta argument\r\n",
-	    ''],
-	["delete a\r\n", "DELETED\r\n", 'delete_hits+1'],
-	["delete a\r\n", "NOT_FOUND\r\n", 'delete_misses+1'],
-	["delete b noreply\r\n", '', 'delete_hits+1'],
-	["ms a 1\r\n1\r\n", "HD\r\n", 'cmd_set+1 total_items+1'],
-	["ms a 1 E50\r\n1\r\n", "HD\r\n", 'cmd_set+1 total_items+1', '1.6.45'],
-	["ms a 1 ME\r\n1\r\n", "NS\r\n", 'cmd_set+1'],
-	["ms a 1 C1\r\n1\r\n", "EX\r\n", 'cmd_set+1 cas_badval+1'],
-	["ms a 1 C50\r\n1\r\n", "HD\r\n", 'cmd_set+1 cas_hits+1 ' .
-	    'total_items+1', '1.6.45'],
-	["ms zz 1 C50\r\n1\r\n", "NF\r\n", 'cmd_set+1 cas_misses+1'],
-	["mg a v\r\n", "VA 1\r\n1\r\n", 'cmd_get+1 get_hits+1'],
-	["mg a\r\n", "HD\r\n", 'cmd_get+1 get_hits+1'],
-	["mg zz v\r\n", "EN\r\n", 'cmd_get+1 get_misses+1'],
-	["mg zz v q\r\n", '', 'cmd_get+1 get_misses+1'],
-	["mg a T0 v\r\n", "VA 1\r\n1\r\n", 'cmd_touch+1 touch_hits+1'],
-	["mg zz T0 v\r\n", "EN\r\n", 'cmd_get+1 get_misses+1'],
-	["mg viv N30 v\r\n", "VA 0 W\r\n\r\n",
-	    'cmd_get+1 get_hits+1 total_items+1', '1.6.45'],
-	["mg viv N30 v\r\n", "VA 0 Z\r\n\r\n", 'cmd_get+1 get_hits+1',
-	    '1.6.45'],
-	["ma a\r\n", "HD\r\n", 'incr_hits+1'],
-	["ma zz\r\n", "NF\r\n", 'incr_misses+1'],
-	["ma new N0\r\n", "HD\r\n", 'total_items+1'],
-	["ma a MD\r\n", "HD\r\n", 'decr_hits+1'],
-	["ma zz MD\r\n", "NF\r\n", 'decr_misses+1'],
-	["ma a C1\r\n", "EX\r\n", ''],
-	["md a I\r\n", "HD\r\n", ''],
-	["md a C1\r\n", "EX\r\n", 'delete_misses+1'],
-	["md a x\r\n", "HD\r\n", 'delete_hits+1 total_items+1', '1.6.45'],
-	["md a\r\n", "HD\r\n", 'delete_hits+1'],
-	["md a\r\n", "NF\r\n", 'delete_misses+1'],
-	["md zz I\r\n", "NF\r\n", 'delete_misses+1'],
-	["md zz x\r\n", "NF\r\n", 'delete_misses+1', '1.6.45'],
-	["mn\r\n", "MN\r\n", ''],
-	["me a\r\n", "EN\r\n", 'cmd_meta+1', '1.6.45'],
-	# At once, before somebody clears the expired item away.
-	["set e 0 -1 1\r\n1\r\nget e\r\n", "STORED\r\nEND\r\n",
-	    'cmd_set+1 cmd_get+1 get_misses+1 get_expired+1 total_items+1'],
-	["set e 0 -1 1\r\n1\r\nmg e\r\n", "STORED\r\nEN\r\n",
-	    'cmd_set+1 cmd_get+1 get_misses+1 total_items+1', '1.6.45'],
-	["set f 0 0 1\r\n1\r\n", "STORED\r\n", 'cmd_set+1 total_items+1'],
-	["flush_all\r\n", "OK\r\n", 'cmd_flush+1'],
-	["flush_all 0 noreply\r\n", '', 'cmd_flush+1'],
-	["get f\r\n", "END\r\n", qr/^cmd_get\+1 get_misses\+1(?: get_flushed\+1)?$/],
-	["set L 0 0 3000000\r\n$big\r\n",
-	    "SERVER_ERROR object too large for cache\r\n",
-	    'store_too_large+1'],
-	["set L 0 0 3000000 noreply\r\n$big\r\n", '', 'store_too_large+1'],
-	["set x 0 0 1\r\nabc", "CLIENT_ERROR bad data chunk\r\n",
-	    'cmd_set+1'],
-	["foo\r\n", "ERROR\r\n", ''],
-	["version\r\n", undef, ''],
-	["stats settings\r\n", undef, ''],
-	["verbosity 0\r\n", "OK\r\n", ''],
-	) {
-		my ($request, $reply, $adds, $from) = @$_;
-		my ($name) = $request =~ /^(.*?)\r/;
-
-		next if defined $from && !since($from);
-		my $before = $c->stats;
-		$c->put($request);
-		my $got;
-		if (!defined $reply) {
-			$c->until_line(qr/^(?:END|VERSION .*)$/);
-		} elsif (length $reply) {
-			$got = $c->take(length $reply);
-		}
-		my $after = $c->stats;
-		my $grown = growth($before, $after, @COUNTED);
-		is($got, $reply, "$name: reply") if length($reply // '');
-		if (ref $adds) {
-			like($grown, $adds, "$name: what it counts as");
-		} else {
-			my %place = map { $COUNTED[$_] => $_ } 0 .. $#COUNTED;
-			$adds = join ' ', sort {
-				$place{$a =~ s/\+.*//r} <=>
-				    $place{$b =~ s/\+.*//r}
-			} split / /, $adds;
-			is($grown, $adds, "$name: what it counts as");
-		}
-	}
 
 	# Bytes to the last one: a request and a reply between two answers.
 	for my $request ("set k 0 0 3\r\nabc\r\n", "get k\r\n", "get none\r\n",

@@ -8,5 +8,6 @@
 black_box_tests = $(sort $(wildcard $(srcdir)/t/*.t))
 
 EXTRA_DIST += $(black_box_tests) $(wildcard $(srcdir)/t/README)
+EXTRA_DIST += t/differential
 EXTRA_DIST += $(sort $(filter-out %~ %.pyc %/__pycache__, \
 	$(wildcard $(srcdir)/t/*/*)))

@@ -30,7 +30,7 @@ static struct run
 run(const char *line)
 {
 	struct run r;
-	char *argv[MAX_ARGS] = { "leasecached" };
+	char name[] = "leasecached", *argv[MAX_ARGS] = { name };
 	char *copy = strdup(line);
 	char *rest;
 	size_t n_out, n_err;
@@ -470,9 +470,9 @@ all_ignored_words_are_known(void)
 	       "slab_automove_window=9,slab_automove_freeratio=0.1,"
 	       "slab_chunk_max=16,slab_sizes=100-200,no_chunked_items,"
 	       "inline_ascii_resp,resp_obj_mem_limit=1,sock_cookie_id=1,"
-	       "temporary_ttl=30,watcher_logbuf_size=1,worker_logbuf_size=1,"
+	       "temporary_ttl=30,watcher_logbuf_size=16,worker_logbuf_size=1,"
 	       "read_buf_mem_limit=1",
-	    27);
+	    26);
 	starts("-o no_lru_crawler,no_lru_maintainer,no_slab_reassign,"
 	       "no_slab_automove,no_inline_ascii_resp,no_modern",
 	    6);
@@ -488,8 +488,8 @@ an_error_silences_warnings(void)
 static void
 texts_asked_for_end_the_run(void)
 {
-	static const char version[] =
-	    "leasecached " PACKAGE_VERSION " (memcached protocol 1.6.45)\n";
+	static const char version[] = "leasecached " PACKAGE_VERSION
+				      " (memcached protocol 1.6.45)\n";
 	struct run r = run("-V");
 
 	CHECK_EQ(r.outcome, OPTIONS_EXIT);
@@ -603,7 +603,8 @@ settings_have_memcacheds_names_in_its_order(void)
 	    "ssl_ca_cert NULL\nssl_wbuf_size 16384\nssl_session_cache no\n"
 	    "ssl_kernel_tls no\nssl_min_version tlsv1.2\nnum_napi_ids NULL\n"
 	    "memory_file NULL\nclient_flags_size 4\n";
-	char *text = settings("", (struct option_live){ 1, 2, 3 });
+	char *text = settings("",
+	    (struct option_live){ .maxbytes = 1, .verbosity = 2, .oldest = 3 });
 
 	CHECK_STR(text, want);
 	free(text);
@@ -641,7 +642,7 @@ settings_follow_the_command_line(void)
 			      "-f 1.5 -t 2 -D / -C -b 8675 -B ascii -I 2k "
 			      "-F -X -o no_maxconns_fast,idle_timeout=9 "
 			      "-o slab_chunk_max=16,track_sizes,lru_crawler",
-	    (struct option_live){ 64, 0, 0 });
+	    (struct option_live){ .maxbytes = 64, .detail = true });
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		unit_note("%s", want[i]);
@@ -653,7 +654,8 @@ settings_follow_the_command_line(void)
 static void
 a_unix_socket_leaves_no_address(void)
 {
-	char *text = settings("-s /a", (struct option_live){ 64, 0, 0 });
+	char *text = settings("-s /a",
+	    (struct option_live){ .maxbytes = 64, .detail = true });
 
 	CHECK(strstr(text, "\ninter NULL\n") != NULL);
 	free(text);

@@ -98,8 +98,8 @@ unit_check_bytes(const void *got, size_t ngot, const char *want, size_t nwant,
 {
 	char message[MESSAGE_SIZE], quoted_got[QUOTED_SIZE],
 	    quoted_want[QUOTED_SIZE];
-	bool same =
-	    ngot == nwant && (ngot == 0 || memcmp(got, want, ngot) == 0);
+	bool same = ngot == nwant &&
+	    (ngot == 0 || memcmp(got, want, ngot) == 0);
 
 	quote(quoted_got, got, ngot);
 	quote(quoted_want, want, nwant);

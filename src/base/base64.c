@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "abcdefghijklmnopqrstuvwxyz0123456789+/";
+			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
 enum { PADDING = 64, SKIPPED = -1 };
 

@@ -14,7 +14,7 @@
 
 #include "base/attr.h"
 
-#define CHECK(cond)                                                        \
+#define CHECK(cond)                                                            \
 	(LIKELY(cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
 #ifdef LEASECACHED_DEBUG

@@ -79,7 +79,8 @@ clock_move(int64_t seconds)
 {
 	int64_t moved = atomic_load(&moved_ms) + seconds * 1000;
 
-	/* Time never runs below its start: 0 and 1 have meanings of their own. */
+	/* Time never runs below its start: 0 and 1 have meanings of their own.
+	 */
 	if ((int64_t)clock_ms() + seconds * 1000 < CLOCK_FIRST * 1000)
 		moved = 0;
 	atomic_store(&moved_ms, moved);

@@ -21,8 +21,8 @@
 typedef uint32_t rel_time;
 
 enum {
-	CLOCK_FIRST = 2,       /* rel_time at the start of the process */
-	CLOCK_LONG_AGO = 1,    /* an exptime that has always passed */
+	CLOCK_FIRST = 2,    /* rel_time at the start of the process */
+	CLOCK_LONG_AGO = 1, /* an exptime that has always passed */
 	CLOCK_MAX_DELTA = 60 * 60 * 24 * 30, /* longer exptimes are absolute */
 };
 

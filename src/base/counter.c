@@ -42,7 +42,7 @@ raw_sum(const struct counter_set *set, int id)
 	uint64_t sum = 0;
 
 	for (struct counters *c = atomic_load(&set->first); c != NULL;
-	    c = c->next)
+	     c = c->next)
 		sum += atomic_load_explicit(&c->value[id],
 		    memory_order_relaxed);
 	return sum;

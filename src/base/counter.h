@@ -75,7 +75,7 @@ counter_add(counter *c, uint64_t n)
 }
 
 #define COUNT(block, name) counter_add(&(block)->value[COUNTER_##name], 1)
-#define COUNT_BY(block, name, n) \
+#define COUNT_BY(block, name, n)                                               \
 	counter_add(&(block)->value[COUNTER_##name], (n))
 
 #endif

@@ -40,8 +40,8 @@ union_of_masks(struct feed *f)
 }
 
 struct subscriber *
-feed_subscribe(struct feed *f, uint32_t mask, size_t size,
-    void (*wake)(void *), void *arg, bool *out_of_memory)
+feed_subscribe(struct feed *f, uint32_t mask, size_t size, void (*wake)(void *),
+    void *arg, bool *out_of_memory)
 {
 	struct subscriber *s = calloc(1, sizeof(*s));
 	char *ring = malloc(size);
@@ -150,9 +150,9 @@ feed_publish(struct feed *f, uint32_t mask, const char *type, const char *fmt,
 
 	gettimeofday(&tv, NULL);
 	lock_take(&f->lock);
-	n = snprintf(line, sizeof(line), "ts=%lld.%06lld gid=%" PRIu64
-	    " type=%s ", (long long)tv.tv_sec, (long long)tv.tv_usec,
-	    ++f->sequence, type);
+	n = snprintf(line, sizeof(line),
+	    "ts=%lld.%06lld gid=%" PRIu64 " type=%s ", (long long)tv.tv_sec,
+	    (long long)tv.tv_usec, ++f->sequence, type);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

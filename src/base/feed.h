@@ -34,7 +34,7 @@ struct subscriber {
 	char *ring;
 	size_t size, at, used; /* bytes: capacity, first unread, unread */
 	uint64_t skipped;
-	bool woken;            /* wake() was called and nothing taken since */
+	bool woken; /* wake() was called and nothing taken since */
 	void (*wake)(void *arg);
 	void *arg;
 };
@@ -57,9 +57,10 @@ void feed_init(struct feed *f);
 void feed_destroy(struct feed *f); /* no subscriber is left */
 
 /*
- * A subscriber with a ring of `size` bytes (FEED_RING_MIN or more) for the classes in `mask`; wake()
- * is called under the feed's lock, from any thread.  NULL when there are
- * FEED_SUBSCRIBERS already; *out_of_memory tells the other reason.
+ * A subscriber with a ring of `size` bytes (FEED_RING_MIN or more) for the
+ * classes in `mask`; wake() is called under the feed's lock, from any thread.
+ * NULL when there are FEED_SUBSCRIBERS already; *out_of_memory tells the other
+ * reason.
  */
 struct subscriber *feed_subscribe(struct feed *f, uint32_t mask, size_t size,
     void (*wake)(void *), void *arg, bool *out_of_memory) MUST_USE;
@@ -71,8 +72,8 @@ size_t feed_take(struct feed *f, struct subscriber *s, char *out, size_t room);
 static inline bool
 feed_wanted(const struct feed *f, uint32_t mask)
 {
-	return UNLIKELY(atomic_load_explicit(&f->wanted,
-	    memory_order_relaxed) & mask);
+	return UNLIKELY(
+	    atomic_load_explicit(&f->wanted, memory_order_relaxed) & mask);
 }
 
 /*

@@ -42,16 +42,16 @@ write_line(const char *level, const char *fmt, va_list ap)
 		return;
 }
 
-#define LOG_FUNCTION(name, prefix, shown)                                  \
-	void name(const char *fmt, ...)                                    \
-	{                                                                  \
-		va_list ap;                                                \
-                                                                           \
-		if (!(shown))                                              \
-			return;                                            \
-		va_start(ap, fmt);                                         \
-		write_line(prefix, fmt, ap);                               \
-		va_end(ap);                                                \
+#define LOG_FUNCTION(name, prefix, shown)                                      \
+	void name(const char *fmt, ...)                                        \
+	{                                                                      \
+		va_list ap;                                                    \
+                                                                               \
+		if (!(shown))                                                  \
+			return;                                                \
+		va_start(ap, fmt);                                             \
+		write_line(prefix, fmt, ap);                                   \
+		va_end(ap);                                                    \
 	}
 
 LOG_FUNCTION(log_error, "error: ", 1)

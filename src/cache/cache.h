@@ -53,30 +53,30 @@ enum result {
 /* How to read. */
 struct read_spec {
 	bool want_value;
-	bool peek;           /* neither lifts the item nor marks it fetched */
-	bool touch;          /* gives it `exptime` */
+	bool peek;  /* neither lifts the item nor marks it fetched */
+	bool touch; /* gives it `exptime` */
 	rel_time exptime;
-	bool meta;           /* stale items may be won (W, X, Z) */
+	bool meta;              /* stale items may be won (W, X, Z) */
 	rel_time recache_until; /* may be won when it expires before (R) */
-	bool recache_first;  /* judged by the exptime before the touch */
-	bool vivify;         /* a miss makes an empty item, which is won */
+	bool recache_first;     /* judged by the exptime before the touch */
+	bool vivify;            /* a miss makes an empty item, which is won */
 	rel_time vivify_exptime;
 	uint64_t vivify_cas; /* 0: the next number */
 };
 
 /* What was read: a snapshot, valid after the lock is gone. */
 struct hit {
-	enum found why;       /* of a miss */
-	const char *value;    /* in the caller's buffer, or in `pinned` */
-	struct item *pinned;  /* a reference of the caller's, or NULL */
+	enum found why;      /* of a miss */
+	const char *value;   /* in the caller's buffer, or in `pinned` */
+	struct item *pinned; /* a reference of the caller's, or NULL */
 	uint32_t value_len;
 	uint32_t client_flags;
 	uint64_t cas;
-	rel_time exptime;     /* before a touch; 0 never */
-	rel_time accessed;    /* before this access */
-	bool fetched;         /* before this access */
+	rel_time exptime;  /* before a touch; 0 never */
+	rel_time accessed; /* before this access */
+	bool fetched;      /* before this access */
 	bool binary_key;
-	bool made;            /* vivified by this request */
+	bool made;              /* vivified by this request */
 	bool won, stale, taken; /* W, X, Z */
 };
 
@@ -116,12 +116,12 @@ enum store_mode {
 
 struct store_spec {
 	enum store_mode mode;
-	bool compare;         /* only if the number is `cas` */
+	bool compare; /* only if the number is `cas` */
 	uint64_t cas;
-	bool stale_if_older;  /* an older `cas` stores a stale value (I) */
-	bool own_cas;         /* the new number is `new_cas` (E) */
+	bool stale_if_older; /* an older `cas` stores a stale value (I) */
+	bool own_cas;        /* the new number is `new_cas` (E) */
 	uint64_t new_cas;
-	bool vivify;          /* append and prepend make a missing item */
+	bool vivify; /* append and prepend make a missing item */
 	rel_time vivify_exptime;
 };
 
@@ -180,11 +180,11 @@ enum result cache_arith(struct cache *c, struct store_local *l,
 struct delete_spec {
 	bool compare;
 	uint64_t cas;
-	bool stale;         /* keep the value, marked stale (I) */
-	bool clear;         /* keep the item, without its value (x) */
+	bool stale; /* keep the value, marked stale (I) */
+	bool clear; /* keep the item, without its value (x) */
 	bool own_cas;
 	uint64_t new_cas;
-	bool touch;         /* with stale or clear */
+	bool touch; /* with stale or clear */
 	rel_time exptime;
 	uint32_t client_flags; /* with clear */
 };

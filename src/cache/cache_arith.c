@@ -84,12 +84,13 @@ vivify(struct store_local *l, struct shard *s, const struct key *key,
 }
 
 static enum result
-change(struct cache *c, struct store_local *l, struct shard *s,
-    struct place at, struct item *old, const struct arith_spec *spec,
-    rel_time now, struct item **made, uint64_t *number) REQUIRES(s->lock)
+change(struct cache *c, struct store_local *l, struct shard *s, struct place at,
+    struct item *old, const struct arith_spec *spec, rel_time now,
+    struct item **made, uint64_t *number) REQUIRES(s->lock)
 {
 	struct item_spec like = {
-		.key = { .data = item_key(old), .len = item_key_len(old),
+		.key = { .data = item_key(old),
+		    .len = item_key_len(old),
 		    .binary = old->word & ITEM_BINARY_KEY },
 		.value_len = old->value_len,
 		.client_flags = item_client_flags(old),
@@ -110,8 +111,8 @@ change(struct cache *c, struct store_local *l, struct shard *s,
 	it = make(l, &like, v, spec);
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
-	shard_class(s, old)->event[spec->decrement ? CLASS_DECR_HITS :
-	    CLASS_INCR_HITS]++;
+	shard_class(s, old)
+	    ->event[spec->decrement ? CLASS_DECR_HITS : CLASS_INCR_HITS]++;
 	shard_replace(s, l, at, old, it, now);
 	it->word |= kept;
 	*number = v;
@@ -144,7 +145,7 @@ cache_arith(struct cache *c, struct store_local *l, const struct key *key,
 		out->number = spec->initial;
 		out->binary_key = key->binary;
 		res = room ? vivify(l, s, key, spec, now, &it) :
-		    RESULT_NO_MEMORY;
+			     RESULT_NO_MEMORY;
 	}
 	if (it != NULL && c->cas_enabled)
 		out->cas = item_cas(it);

@@ -19,11 +19,13 @@ remake(struct cache *c, struct store_local *l, const struct key *key,
     rel_time now, enum result *why)
 {
 	struct item_spec made = {
-		.key = { .data = key->data, .len = key->len,
-		    .binary = old->binary_key, .hash = key->hash },
+		.key = { .data = key->data,
+		    .len = key->len,
+		    .binary = old->binary_key,
+		    .hash = key->hash },
 		.value_len = spec->clear ? 0 : old->value_len,
 		.client_flags = spec->clear ? spec->client_flags :
-		    old->client_flags,
+					      old->client_flags,
 		.own_cas = true,
 	};
 	struct item *it = cache_prepare(c, l, &made, now, why);
@@ -58,9 +60,9 @@ mark_stale(struct shard *s, struct place at, struct item *it,
 
 /* Puts a remade item in the place of the old one. */
 static void
-swap(struct shard *s, struct store_local *l, struct place at,
-    struct item *old, struct item *it, const struct delete_spec *spec,
-    rel_time now) REQUIRES(s->lock)
+swap(struct shard *s, struct store_local *l, struct place at, struct item *old,
+    struct item *it, const struct delete_spec *spec, rel_time now)
+    REQUIRES(s->lock)
 {
 	it->word |= spec->stale ? ITEM_STALE : 0;
 	it->exptime = spec->clear ? 0 : old->exptime;
@@ -137,7 +139,8 @@ try_delete(struct cache *c, struct store_local *l, const struct key *key,
 	} else if (needs_remake(spec, it)) {
 		*size = it->value_len;
 		cas = spec->own_cas ? spec->new_cas :
-		    spec->stale ? store_next_seq(c->store) : item_cas(it);
+		    spec->stale     ? store_next_seq(c->store) :
+				      item_cas(it);
 		remade = held_take(&old, it);
 		res = RESULT_BUSY;
 	} else if (spec->stale) {

@@ -96,6 +96,7 @@ cache_read(struct cache *c, struct store_local *l, const struct key *key,
 {
 	struct shard *s = store_shard(c->store, key->hash);
 	enum result res = RESULT_HIT;
+	enum class_event event;
 	bool room = true;
 	struct place at;
 	struct item *it;
@@ -107,9 +108,10 @@ cache_read(struct cache *c, struct store_local *l, const struct key *key,
 	shard_lock(s);
 	it = shard_find(s, l, key, now, &at, &hit->why);
 	if (it == NULL) {
-		res = !spec->vivify ? RESULT_MISS :
-		    room ? vivify(c, l, s, key, spec, now, hit) :
-		    RESULT_NO_MEMORY;
+		res = RESULT_MISS;
+		if (spec->vivify)
+			res = room ? vivify(c, l, s, key, spec, now, hit) :
+				     RESULT_NO_MEMORY;
 	} else if (!snapshot(c, it, spec, buffer, hit)) {
 		res = RESULT_BUSY;
 	} else {
@@ -119,8 +121,8 @@ cache_read(struct cache *c, struct store_local *l, const struct key *key,
 			shard_touch(s, at, it, spec->exptime, now);
 		if (spec->meta)
 			decide_win(it, spec, hit);
-		shard_class(s, it)->event[spec->touch ? CLASS_TOUCH_HITS :
-		    CLASS_GET_HITS]++;
+		event = spec->touch ? CLASS_TOUCH_HITS : CLASS_GET_HITS;
+		shard_class(s, it)->event[event]++;
 	}
 	shard_unlock(s, l);
 	return res;

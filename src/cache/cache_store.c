@@ -17,8 +17,9 @@ cache_fits(const struct cache *c, size_t key_len, size_t value_len,
 	/* memcached's items have no room for a number under -C. */
 	size_t unused = c->cas_enabled ? 0 : sizeof(uint64_t);
 
-	return value_len <= VALUE_MAX && sizeclass_item_size(key_len,
-	    value_len, client_flags) - unused <= c->item_max;
+	return value_len <= VALUE_MAX &&
+	    sizeclass_item_size(key_len, value_len, client_flags) - unused <=
+	    c->item_max;
 }
 
 struct item *
@@ -28,17 +29,17 @@ cache_prepare(struct cache *c, struct store_local *l,
 	struct item *it;
 
 	*why = RESULT_TOO_LARGE;
-	if (!cache_fits(c, spec->key.len, spec->value_len,
-	    spec->client_flags))
+	if (!cache_fits(c, spec->key.len, spec->value_len, spec->client_flags))
 		return NULL;
 	*why = RESULT_NO_MEMORY;
 	it = store_reserve(l, item_size_for(spec), now) ?
-	    store_item_new(l, spec) : NULL;
+	    store_item_new(l, spec) :
+	    NULL;
 	if (it != NULL)
 		*why = RESULT_STORED;
 	else
-		cache_count(c, &spec->key, spec->value_len,
-		    spec->client_flags, CLASS_OUT_OF_MEMORY);
+		cache_count(c, &spec->key, spec->value_len, spec->client_flags,
+		    CLASS_OUT_OF_MEMORY);
 	return it;
 }
 
@@ -47,8 +48,8 @@ cache_count(struct cache *c, const struct key *key, size_t value_len,
     uint32_t client_flags, enum class_event event)
 {
 	struct shard *s = store_shard(c->store, key->hash);
-	unsigned id = sizeclass_of(sizeclass_item_size(key->len, value_len,
-	    client_flags));
+	unsigned id = sizeclass_of(
+	    sizeclass_item_size(key->len, value_len, client_flags));
 
 	lock_take(&s->lock);
 	s->cls[id].event[event]++;
@@ -79,10 +80,11 @@ judge(const struct cache *c, const struct store_spec *spec, struct shard *s,
 	if (spec->mode == STORE_ADD)
 		return RESULT_NOT_STORED;
 	*match = compare(c, spec, old);
-	if (spec->compare && (spec->mode == STORE_SET ||
-	    spec->mode == STORE_REPLACE))
-		shard_class(s, old)->event[*match == MATCH_NOT ?
-		    CLASS_CAS_BADVAL : CLASS_CAS_HITS]++;
+	if (spec->compare &&
+	    (spec->mode == STORE_SET || spec->mode == STORE_REPLACE))
+		shard_class(s, old)
+		    ->event[*match == MATCH_NOT ? CLASS_CAS_BADVAL :
+						  CLASS_CAS_HITS]++;
 	return *match == MATCH_NOT ? RESULT_EXISTS : RESULT_STORED;
 }
 
@@ -153,8 +155,10 @@ join(struct cache *c, struct store_local *l, const struct key *key,
 {
 	bool append = spec->mode == STORE_APPEND;
 	struct item_spec joined = {
-		.key = { .data = key->data, .len = key->len,
-		    .binary = old->binary_key, .hash = key->hash },
+		.key = { .data = key->data,
+		    .len = key->len,
+		    .binary = old->binary_key,
+		    .hash = key->hash },
 		.value_len = old->value_len + add->value_len,
 		.client_flags = old->client_flags,
 		.own_cas = spec->own_cas,

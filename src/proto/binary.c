@@ -37,6 +37,7 @@ binary_refuse(struct session *s, const char *in, size_t len, size_t *taken)
 	OUT_LITERAL(s->out, "Unknown command");
 	*taken = len;
 	log_warn("binary protocol refused cfd=%d: this server speaks the text "
-	         "protocol only; set the client to text (ascii)", s->cfd);
+		 "protocol only; set the client to text (ascii)",
+	    s->cfd);
 	return STEP_CLOSE;
 }

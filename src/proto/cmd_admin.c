@@ -44,8 +44,8 @@ cmd_flush_all(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	request_strip_noreply(t, &n);
-	if (n > 1 && !num_signed(t[1].p, t[1].len, INT32_MIN, UINT32_MAX,
-	    &delay)) {
+	if (n > 1 &&
+	    !num_signed(t[1].p, t[1].len, INT32_MIN, UINT32_MAX, &delay)) {
 		SAY(req, SAY_BAD_EXPTIME);
 		return STEP_DONE;
 	}
@@ -95,14 +95,15 @@ cmd_cache_memlimit(struct exec *x, struct request *req)
 	if (n < 2 || !num_loose(t[1].p, t[1].len, UINT32_MAX, &megabytes)) {
 		SAY(req, "ERROR\r\n");
 	} else if (megabytes < MEMLIMIT_MIN) {
-		SAY(req, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less "
-		         "than 8m\r\n");
+		SAY(req,
+		    "MEMLIMIT_TOO_SMALL cannot set maxbytes to less "
+		    "than 8m\r\n");
 	} else if (megabytes > MEMLIMIT_MAX) {
-		SAY(req, "MEMLIMIT_ADJUST_FAILED input value is megabytes "
-		         "not bytes\r\n");
+		SAY(req,
+		    "MEMLIMIT_ADJUST_FAILED input value is megabytes "
+		    "not bytes\r\n");
 	} else {
-		store_set_limit(x->cache->store,
-		    (size_t)megabytes * MEGABYTE);
+		store_set_limit(x->cache->store, (size_t)megabytes * MEGABYTE);
 		log_info("memory limit changed megabytes=%llu",
 		    (unsigned long long)megabytes);
 		SAY(req, "OK\r\n");
@@ -149,8 +150,8 @@ cmd_debugtime(struct exec *x, struct request *req)
 		clock_pause(true);
 	} else if (n > 1 && TOKEN_IS(t[1], "r")) {
 		clock_pause(false);
-	} else if (n > 1 && num_signed(t[1].p, t[1].len, INT32_MIN,
-	    INT32_MAX, &seconds)) {
+	} else if (n > 1 &&
+	    num_signed(t[1].p, t[1].len, INT32_MIN, INT32_MAX, &seconds)) {
 		clock_move(seconds);
 	} else {
 		SAY(req, "ERROR\r\n");

@@ -18,8 +18,9 @@ answer(struct request *req, enum result res, const struct arith_done *done)
 		SAY(req, "\r\n");
 		break;
 	case RESULT_NOT_A_NUMBER:
-		SAY(req, "CLIENT_ERROR cannot increment or decrement "
-		         "non-numeric value\r\n");
+		SAY(req,
+		    "CLIENT_ERROR cannot increment or decrement "
+		    "non-numeric value\r\n");
 		break;
 	case RESULT_NO_MEMORY:
 		SAY(req, "SERVER_ERROR out of memory\r\n");
@@ -58,8 +59,8 @@ cmd_incr(struct exec *x, struct request *req)
 		SAY(req, SAY_BAD_FORMAT);
 		return STEP_DONE;
 	}
-	if (t[DELTA].len > DELTA_DIGITS || !num_strict(t[DELTA].p,
-	    t[DELTA].len, UINT64_MAX, &spec.delta)) {
+	if (t[DELTA].len > DELTA_DIGITS ||
+	    !num_strict(t[DELTA].p, t[DELTA].len, UINT64_MAX, &spec.delta)) {
 		SAY(req, "CLIENT_ERROR invalid numeric delta argument\r\n");
 		return STEP_DONE;
 	}

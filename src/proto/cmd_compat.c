@@ -52,8 +52,8 @@ slabs_automove(struct request *req, const struct token *t, size_t n)
 	uint64_t level;
 	double ratio;
 
-	if (n == 4 && (TOKEN_IS(t[2], "ratio") ||
-	    TOKEN_IS(t[2], "freeratio"))) {
+	if (n == 4 &&
+	    (TOKEN_IS(t[2], "ratio") || TOKEN_IS(t[2], "freeratio"))) {
 		if (is_real(t[3], &ratio))
 			SAY(req, "OK\r\n");
 		else
@@ -62,8 +62,9 @@ slabs_automove(struct request *req, const struct token *t, size_t n)
 		if (!num_loose(t[3].p, t[3].len, UINT32_MAX, &level))
 			SAY(req, SAY_BAD_FORMAT);
 		else if (level < WINDOW_MIN || level > WINDOW_MAX)
-			SAY(req, "CLIENT_ERROR automove window too low or "
-			         "too high\r\n");
+			SAY(req,
+			    "CLIENT_ERROR automove window too low or "
+			    "too high\r\n");
 		else
 			SAY(req, "OK\r\n");
 	} else if (!num_loose(t[2].p, t[2].len, UINT32_MAX, &level)) {
@@ -105,8 +106,9 @@ lru_tune(struct request *req, const struct token *t)
 	else if (hot + warm > 80)
 		SAY(req, "ERROR hot and warm pcts must not exceed 80\r\n");
 	else if (hot_factor <= 0 || warm_factor <= 0)
-		SAY(req, "ERROR hot/warm age factors must be greater than "
-		         "0\r\n");
+		SAY(req,
+		    "ERROR hot/warm age factors must be greater than "
+		    "0\r\n");
 	else
 		SAY(req, "OK\r\n");
 	return STEP_DONE;
@@ -127,8 +129,7 @@ cmd_lru(struct exec *x, struct request *req)
 	if (n >= 3 && TOKEN_IS(t[1], "mode"))
 		good = TOKEN_IS(t[2], "flat") || TOKEN_IS(t[2], "segmented");
 	else if (n >= 3 && TOKEN_IS(t[1], "temp_ttl"))
-		good = num_signed(t[2].p, t[2].len, INT32_MIN, INT32_MAX,
-		    &ttl);
+		good = num_signed(t[2].p, t[2].len, INT32_MIN, INT32_MAX, &ttl);
 	if (good)
 		SAY(req, "OK\r\n");
 	else
@@ -150,7 +151,8 @@ class_set(struct token t)
 		const char *to = comma != NULL ? comma : end;
 
 		if (!num_strict(at, (size_t)(to - at), SIZECLASS_LIMIT - 1,
-		    &id) || id < SIZECLASS_FIRST)
+			&id) ||
+		    id < SIZECLASS_FIRST)
 			return 0;
 		set |= (uint64_t)1 << id;
 		at = to + 1;
@@ -186,11 +188,13 @@ list(struct exec *x, struct request *req, enum dump_form form,
 			SAY(req, "ERROR key dump not allowed\r\n");
 	} else if (!out_is_empty(req->out)) {
 		if (form == DUMP_META)
-			SAY(req, "ERROR cannot pipeline other commands "
-			         "before metadump\r\n");
+			SAY(req,
+			    "ERROR cannot pipeline other commands "
+			    "before metadump\r\n");
 		else
-			SAY(req, "ERROR cannot pipeline other commands "
-			         "before mgdump\r\n");
+			SAY(req,
+			    "ERROR cannot pipeline other commands "
+			    "before mgdump\r\n");
 	} else if (set == 0) {
 		SAY(req, "BADCLASS invalid class id\r\n");
 	} else if (!dump_start(req->s, form, set)) {
@@ -243,8 +247,7 @@ cmd_lru_crawler(struct exec *x, struct request *req)
 		return crawl(x, req, t[2]);
 	if (n == 3 && (TOKEN_IS(t[1], "sleep") || TOKEN_IS(t[1], "tocrawl")))
 		return crawler_number(req, t[1], t[2]);
-	if (n == 2 && (TOKEN_IS(t[1], "enable") ||
-	    TOKEN_IS(t[1], "disable")))
+	if (n == 2 && (TOKEN_IS(t[1], "enable") || TOKEN_IS(t[1], "disable")))
 		return crawler_switch(x, req, TOKEN_IS(t[1], "disable"));
 	SAY(req, "ERROR\r\n");
 	return STEP_DONE;

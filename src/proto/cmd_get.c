@@ -74,8 +74,8 @@ one_key(struct exec *x, struct request *req, const struct retrieval *r,
     const struct key *key)
 {
 	struct hit hit;
-	enum result res = cache_read(x->cache, x->local, key, &r->spec,
-	    x->now, x->scratch, &hit);
+	enum result res = cache_read(x->cache, x->local, key, &r->spec, x->now,
+	    x->scratch, &hit);
 
 	count(x, r, res, &hit);
 	event_get(x, req->s, key, res, &hit);
@@ -148,8 +148,9 @@ retrieve(struct exec *x, struct request *req, const struct retrieval *r)
 				return stop_at(s, req, &key[i], STEP_FLUSH);
 			if (one_key(x, req, r, &key[i]) == RESULT_BUSY) {
 				s->resume = 0;
-				SAY(req, "SERVER_ERROR refcount overflow "
-				         "during fetch\r\n");
+				SAY(req,
+				    "SERVER_ERROR refcount overflow "
+				    "during fetch\r\n");
 				return STEP_DONE;
 			}
 		}

@@ -141,8 +141,8 @@ cmd_mg(struct exec *x, struct request *req)
 	if (meta_parse(&m, req, 2, x->now, &error) != META_GOOD)
 		return meta_fail(req, error);
 	read_spec(&m, &spec);
-	res = cache_read(x->cache, x->local, &m.key, &spec, x->now,
-	    x->scratch, &hit);
+	res = cache_read(x->cache, x->local, &m.key, &spec, x->now, x->scratch,
+	    &hit);
 	event_get(x, req->s, &m.key, res, &hit);
 	switch (res) {
 	case RESULT_HIT:

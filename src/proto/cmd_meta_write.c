@@ -68,8 +68,8 @@ put_stored(struct outbuf *o, const struct meta *m, uint64_t bytes,
 			break;
 		case 's':
 			OUT_LITERAL(o, " s");
-			out_number(o, done->value_len != 0 ?
-			    done->value_len : bytes);
+			out_number(o,
+			    done->value_len != 0 ? done->value_len : bytes);
 			break;
 		}
 	OUT_LITERAL(o, "\r\n");
@@ -146,7 +146,7 @@ cmd_ms(struct exec *x, struct request *req)
 	if (fault != META_GOOD) {
 		meta_fail(req, error);
 		return fault == META_FAULT ? body_swallow(req, sr.bytes) :
-		    STEP_DONE;
+					     STEP_DONE;
 	}
 	sr.key = m.key;
 	sr.client_flags = m.F;
@@ -154,8 +154,8 @@ cmd_ms(struct exec *x, struct request *req)
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
 	event_store(x, req, &sr, res, &done);
-	if (sr.spec.compare && (sr.spec.mode == STORE_SET ||
-	    sr.spec.mode == STORE_REPLACE))
+	if (sr.spec.compare &&
+	    (sr.spec.mode == STORE_SET || sr.spec.mode == STORE_REPLACE))
 		count_cas(x, res);
 	return answer_store(req, &m, res, sr.bytes, &done);
 }
@@ -272,8 +272,9 @@ cmd_ma(struct exec *x, struct request *req)
 			put_number(x, req->out, &m, &done);
 		return STEP_DONE;
 	case RESULT_NOT_A_NUMBER:
-		return meta_fail(req, "CLIENT_ERROR cannot increment or "
-		                      "decrement non-numeric value\r\n");
+		return meta_fail(req,
+		    "CLIENT_ERROR cannot increment or "
+		    "decrement non-numeric value\r\n");
 	case RESULT_NO_MEMORY:
 		return meta_fail(req, "SERVER_ERROR out of memory\r\n");
 	default:

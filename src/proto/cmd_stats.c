@@ -30,10 +30,10 @@ struct picture {
 	struct rusage usage;
 };
 
-#define GAUGE_FUNCTION(name, fmt, value)                          \
-	static void gauge_##name(const struct picture *p)         \
-	{                                                         \
-		text_stat(p->text, #name, fmt, value);            \
+#define GAUGE_FUNCTION(name, fmt, value)                                       \
+	static void gauge_##name(const struct picture *p)                      \
+	{                                                                      \
+		text_stat(p->text, #name, fmt, value);                         \
 	}
 
 #define U64(name, value) GAUGE_FUNCTION(name, "%" PRIu64, (uint64_t)(value))
@@ -111,11 +111,11 @@ general(struct exec *x, struct text *text)
 	x->env->gauges(x->env->server, &p->server);
 	p->feed = feed_stats(x->env->feed);
 	getrusage(RUSAGE_SELF, &p->usage);
-#define COUNTER(name, unit, sentence)                    \
-	text_stat(text, #name, "%" PRIu64,               \
+#define COUNTER(name, unit, sentence)                                          \
+	text_stat(text, #name, "%" PRIu64,                                     \
 	    counter_sum(x->env->counters, COUNTER_##name));
-#define SHARD_COUNTER(name, unit, sentence)              \
-	text_stat(text, #name, "%" PRIu64,               \
+#define SHARD_COUNTER(name, unit, sentence)                                    \
+	text_stat(text, #name, "%" PRIu64,                                     \
 	    p->sums.counted[SHARD_COUNTER_##name]);
 #define GAUGE(name, unit, sentence) gauge_##name(p);
 #define FIXED(name, value, sentence) text_stat(text, #name, "%s", value);
@@ -167,8 +167,7 @@ server(struct exec *x, struct text *text)
 	text_stat(text, "shards", "%u", st->shards);
 	text_stat(text, "seq", "%" PRIu64, atomic_load(&st->seq));
 	text_stat(text, "memory_limit", "%" PRId64, atomic_load(&st->limit));
-	text_stat(text, "memory_reserved", "%" PRId64,
-	    atomic_load(&st->used));
+	text_stat(text, "memory_reserved", "%" PRId64, atomic_load(&st->used));
 	text_stat(text, "memory_items", "%" PRIu64, sums->bytes);
 	text_stat(text, "memory_tables", "%" PRIu64, sums->table_bytes);
 	text_stat(text, "memory_withheld", "%" PRId64,

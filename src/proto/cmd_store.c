@@ -37,8 +37,7 @@ set_mode(const struct request *req, struct store_request *sr)
 
 /* False when the request is wrong and its data has to be swallowed. */
 static bool
-parse(struct exec *x, const struct token *t, size_t n,
-    struct store_request *sr)
+parse(struct exec *x, const struct token *t, size_t n, struct store_request *sr)
 {
 	uint64_t flags;
 
@@ -49,8 +48,8 @@ parse(struct exec *x, const struct token *t, size_t n,
 	sr->client_flags = (uint32_t)flags;
 	if (!sr->spec.compare)
 		return true;
-	return n > CAS && num_loose(t[CAS].p, t[CAS].len, UINT64_MAX,
-	    &sr->spec.cas);
+	return n > CAS &&
+	    num_loose(t[CAS].p, t[CAS].len, UINT64_MAX, &sr->spec.cas);
 }
 
 static void
@@ -98,8 +97,8 @@ cmd_store(struct exec *x, struct request *req)
 	enum result res;
 	enum step step;
 
-	if (n < WORDS_MIN || !num_strict(t[BYTES].p, t[BYTES].len, BYTES_MAX,
-	    &sr.bytes)) {
+	if (n < WORDS_MIN ||
+	    !num_strict(t[BYTES].p, t[BYTES].len, BYTES_MAX, &sr.bytes)) {
 		/* Without a length nobody knows where the data would end. */
 		req->loud = true;
 		SAY(req, SAY_BAD_FORMAT);

@@ -67,8 +67,9 @@ cmd_watch(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	if (!out_is_empty(req->out)) {
-		SAY(req, "ERROR cannot pipeline other commands before "
-		         "watch\r\n");
+		SAY(req,
+		    "ERROR cannot pipeline other commands before "
+		    "watch\r\n");
 		return STEP_DONE;
 	}
 	for (size_t i = 1; i < n; i++)

@@ -11,7 +11,7 @@
 #include "base/check.h"
 
 static const struct command commands[] = {
-#define COMMAND(name, flags, handler, usage, text) \
+#define COMMAND(name, flags, handler, usage, text)                             \
 	{ #name, sizeof(#name) - 1, flags, handler },
 #include "proto/command.def"
 #undef COMMAND
@@ -32,8 +32,7 @@ slot_of(const char *name, size_t len)
 	unsigned second = (unsigned char)name[1];
 	unsigned last = (unsigned char)name[len - 1];
 
-	return (first + second * 5 + last * 5 + (unsigned)len * 29) %
-	    LOOKUP;
+	return (first + second * 5 + last * 5 + (unsigned)len * 29) % LOOKUP;
 }
 
 void

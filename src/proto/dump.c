@@ -66,8 +66,8 @@ put_mg(struct outbuf *o, const struct item_note *note)
 {
 	OUT_LITERAL(o, "mg ");
 	if (note->binary) {
-		o->used += (uint32_t)base64_encode(o->buf + o->used,
-		    note->key, note->key_len);
+		o->used += (uint32_t)base64_encode(o->buf + o->used, note->key,
+		    note->key_len);
 		OUT_LITERAL(o, " b");
 	} else {
 		out_add(o, note->key, note->key_len);

@@ -20,8 +20,8 @@ enum dump_form { DUMP_META, DUMP_MG };
  * Turns the session into a listing of the classes in the set (bit n for class
  * n).  False when out of memory.
  */
-bool dump_start(struct session *s, enum dump_form form, uint64_t classes)
-    MUST_USE;
+bool dump_start(struct session *s, enum dump_form form,
+    uint64_t classes) MUST_USE;
 
 /* Adds lines while there is room; at the end the session takes commands. */
 enum step dump_step(struct session *s, struct exec *x);

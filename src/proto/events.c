@@ -12,8 +12,8 @@
 static unsigned
 class_of(const struct key *key, size_t value_len, uint32_t client_flags)
 {
-	return sizeclass_of(sizeclass_item_size(key->len, value_len,
-	    client_flags));
+	return sizeclass_of(
+	    sizeclass_item_size(key->len, value_len, client_flags));
 }
 
 void
@@ -29,7 +29,8 @@ event_get(struct exec *x, const struct session *s, const struct key *key,
 		return;
 	if (!found)
 		status = hit->why == FOUND_EXPIRED ? "expired" :
-		    hit->why == FOUND_FLUSHED ? "flushed" : "not_found";
+		    hit->why == FOUND_FLUSHED      ? "flushed" :
+						     "not_found";
 	feed_publish(feed, FEED_FETCHERS, "item_get",
 	    "key=%.*s status=%s clsid=%u cfd=%d size=%u",
 	    (int)uri_encode(name, key->data, key->len), name, status,
@@ -68,18 +69,17 @@ store_word(const struct store_spec *spec)
 	};
 
 	return spec->compare && spec->mode == STORE_SET ? "cas" :
-	    mode[spec->mode];
+							  mode[spec->mode];
 }
 
 void
 event_store(struct exec *x, const struct request *req,
-    const struct store_request *sr, enum result res,
-    const struct stored *done)
+    const struct store_request *sr, enum result res, const struct stored *done)
 {
 	struct feed *feed = x->env->feed;
 	char name[3 * KEY_MAX];
 	size_t size = res == RESULT_STORED ? done->value_len :
-	    (size_t)sr->bytes;
+					     (size_t)sr->bytes;
 
 	if (!feed_wanted(feed, FEED_MUTATIONS))
 		return;

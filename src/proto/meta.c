@@ -51,8 +51,7 @@ number_field(struct meta *m, char letter)
 static const char *
 read_exptime(struct meta *m, struct token t, rel_time now)
 {
-	rel_time *field = t.p[0] == 'N' ? &m->N : t.p[0] == 'T' ? &m->T :
-	    &m->R;
+	rel_time *field = t.p[0] == 'N' ? &m->N : t.p[0] == 'T' ? &m->T : &m->R;
 	int64_t v;
 
 	if (t.len > 1 && t.p[1] == '+')
@@ -68,8 +67,8 @@ read_number(struct meta *m, struct token t)
 {
 	bool delta = t.p[0] == 'J' || t.p[0] == 'D';
 
-	if ((!delta || t.len - 1 <= DELTA_DIGITS) && num_strict(t.p + 1,
-	    t.len - 1, UINT64_MAX, number_field(m, t.p[0])))
+	if ((!delta || t.len - 1 <= DELTA_DIGITS) &&
+	    num_strict(t.p + 1, t.len - 1, UINT64_MAX, number_field(m, t.p[0])))
 		return NULL;
 	if (t.p[0] == 'J')
 		return "CLIENT_ERROR invalid numeric initial value\r\n";
@@ -116,7 +115,8 @@ read_flag(struct meta *m, struct token t, rel_time now)
 		return decode_key(m);
 	case OPAQUE:
 		return t.len > META_OPAQUE_MAX ?
-		    "CLIENT_ERROR opaque token too long\r\n" : NULL;
+		    "CLIENT_ERROR opaque token too long\r\n" :
+		    NULL;
 	default:
 		return NULL;
 	}

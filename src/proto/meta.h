@@ -17,7 +17,7 @@
 #include "proto/request.h"
 
 enum {
-	META_WORDS_MAX = 20, /* of a line, with command and key */
+	META_WORDS_MAX = 20,  /* of a line, with command and key */
 	META_OPAQUE_MAX = 32, /* the letter included */
 	META_NO_MODE = 0,
 	META_BAD_MODE = 1,
@@ -31,7 +31,7 @@ struct meta {
 	rel_time N, T, R; /* as an exptime */
 	uint64_t C, D, E, J;
 	uint32_t F;
-	char mode;        /* the letter, META_NO_MODE or META_BAD_MODE */
+	char mode; /* the letter, META_NO_MODE or META_BAD_MODE */
 	char decoded[KEY_MAX];
 };
 
@@ -44,9 +44,9 @@ meta_has(const struct meta *m, char letter)
 /* What went wrong with a line, in the order it is looked for. */
 enum meta_fault {
 	META_GOOD,
-	META_SHORT,     /* no key: not a meta request at all */
-	META_BAD_WORD,  /* a flag that is no letter: the data can't be trusted */
-	META_FAULT,     /* *error says */
+	META_SHORT,    /* no key: not a meta request at all */
+	META_BAD_WORD, /* a flag that is no letter: the data can't be trusted */
+	META_FAULT,    /* *error says */
 };
 
 /*

@@ -79,8 +79,7 @@ out_pieces(const struct outbuf *o, struct iovec iov[OUT_PIECES])
 			iov[n++] = (struct iovec){ o->buf + at, c->at - at };
 		if (c->len > skip)
 			iov[n++] = (struct iovec){
-				(char *)(uintptr_t)c->data + skip,
-				c->len - skip
+				(char *)(uintptr_t)c->data + skip, c->len - skip
 			};
 		at = c->at;
 		skip = 0;

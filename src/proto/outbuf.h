@@ -35,7 +35,7 @@ enum {
 };
 
 struct cut {
-	uint32_t at;       /* bytes of the buffer that go before it */
+	uint32_t at; /* bytes of the buffer that go before it */
 	const char *data;
 	size_t len;
 	struct item *item; /* reference to give back, or NULL */
@@ -44,10 +44,10 @@ struct cut {
 
 struct outbuf {
 	char *buf;
-	uint32_t used, sent; /* bytes of buf */
+	uint32_t used, sent;     /* bytes of buf */
 	uint32_t cuts, cut_sent; /* cuts, and those that are sent */
-	size_t cut_done;     /* bytes of the first unsent cut that are sent */
-	size_t cut_bytes;    /* of all cuts */
+	size_t cut_done;  /* bytes of the first unsent cut that are sent */
+	size_t cut_bytes; /* of all cuts */
 	struct cut cut[OUT_CUTS];
 };
 
@@ -78,8 +78,7 @@ out_add(struct outbuf *o, const char *p, size_t n)
 void out_number(struct outbuf *o, uint64_t v);
 
 /* Takes over the reference on the item. */
-void out_item(struct outbuf *o, struct item *it, const char *value,
-    size_t len);
+void out_item(struct outbuf *o, struct item *it, const char *value, size_t len);
 
 /* Takes over the malloc'ed text. */
 void out_text(struct outbuf *o, char *text, size_t len);
@@ -95,8 +94,7 @@ out_mark(const struct outbuf *o)
 	return (struct out_mark){ o->used, o->cuts };
 }
 
-void out_rewind(struct outbuf *o, struct out_mark mark,
-    struct store_local *l);
+void out_rewind(struct outbuf *o, struct out_mark mark, struct store_local *l);
 
 /* The pieces to send, in order; returns how many. */
 int out_pieces(const struct outbuf *o, struct iovec iov[OUT_PIECES]);

@@ -157,8 +157,8 @@ enum body
 body_store(struct exec *x, struct request *req, const struct store_request *sr,
     enum step *step, enum result *res, struct stored *done)
 {
-	struct pending *p = req->s->state == SESSION_VALUE ?
-	    req->s->pending : NULL;
+	struct pending *p = req->s->state == SESSION_VALUE ? req->s->pending :
+							     NULL;
 	struct item *it;
 
 	*step = STEP_DONE;
@@ -166,8 +166,8 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	if (it == NULL)
 		return *step == STEP_DONE ? BODY_ANSWERED : BODY_AWAITED;
 	COUNT(x->counters, cmd_set);
-	*res = cache_store(x->cache, x->local, &sr->key, it, &sr->spec,
-	    x->now, done);
+	*res = cache_store(x->cache, x->local, &sr->key, it, &sr->spec, x->now,
+	    done);
 	if (*res == RESULT_TOO_LARGE)
 		COUNT(x->counters, store_too_large);
 	if (*res == RESULT_NO_MEMORY)

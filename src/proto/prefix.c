@@ -54,8 +54,7 @@ prefix_switch(struct prefix_table *t, bool on)
 static struct prefix *
 find(struct prefix_table *t, const char *name, size_t len)
 {
-	struct prefix **head = &t->bucket[hash_key(name, len) %
-	    PREFIX_BUCKETS];
+	struct prefix **head = &t->bucket[hash_key(name, len) % PREFIX_BUCKETS];
 	struct prefix *p;
 
 	for (p = *head; p != NULL; p = p->next)

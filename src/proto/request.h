@@ -21,12 +21,12 @@ struct request {
 	struct session *s;
 	struct outbuf *out;
 	const struct command *command;
-	const char *line;  /* without its end */
+	const char *line; /* without its end */
 	size_t len;
-	const char *body;  /* what input follows the line */
+	const char *body; /* what input follows the line */
 	size_t body_len;
-	size_t body_used;  /* set by the handler */
-	bool loud;         /* this reply is not hidden by `noreply` */
+	size_t body_used; /* set by the handler */
+	bool loud;        /* this reply is not hidden by `noreply` */
 };
 
 /* What the session does after a handler. */

@@ -114,8 +114,8 @@ run_line(struct exec *x, struct request *req)
 	size_t n = blank != NULL ? (size_t)(blank - req->line) : req->len;
 
 	req->command = command_find(req->line, n);
-	if (req->command == NULL || (req->command->flags & TEST_ONLY &&
-	    !x->env->debug_commands))
+	if (req->command == NULL ||
+	    (req->command->flags & TEST_ONLY && !x->env->debug_commands))
 		return unknown_command(req);
 	return run(x, req);
 }

@@ -78,7 +78,7 @@ struct proto_env {
 	size_t watch_buffer; /* bytes for one watcher */
 	bool shutdown_enabled, flush_enabled, dump_enabled, watch_enabled;
 	bool track_sizes, debug_commands;
-	bool detect_binary;  /* a first byte of 0x80 is the binary protocol */
+	bool detect_binary; /* a first byte of 0x80 is the binary protocol */
 	_Atomic bool *crawler_off; /* by lru_crawler disable */
 
 	/* the server's side, called without any lock held */
@@ -97,7 +97,7 @@ struct exec {
 	struct store_local *local;
 	struct counters *counters;
 	rel_time now;
-	int budget;         /* requests left in this turn */
+	int budget; /* requests left in this turn */
 	char scratch[CACHE_COPY_MAX];
 };
 
@@ -111,11 +111,11 @@ enum session_state {
 
 struct session {
 	uint8_t state;
-	bool fresh;        /* nothing has come yet */
-	bool binary;       /* it speaks the binary protocol */
-	int cfd;           /* descriptor, as `watch` shows it */
-	size_t scanned;    /* bytes searched for the end of the line */
-	size_t resume;     /* where in its line a get goes on; 0: not yet */
+	bool fresh;     /* nothing has come yet */
+	bool binary;    /* it speaks the binary protocol */
+	int cfd;        /* descriptor, as `watch` shows it */
+	size_t scanned; /* bytes searched for the end of the line */
+	size_t resume;  /* where in its line a get goes on; 0: not yet */
 	uint64_t swallow;
 	struct outbuf *out; /* lent by the server while it feeds */
 	union {
@@ -123,7 +123,7 @@ struct session {
 		struct dump *dump;
 		struct subscriber *watcher;
 	};
-	void *conn;        /* the server's, for wake_watcher() */
+	void *conn; /* the server's, for wake_watcher() */
 };
 
 void session_init(struct session *s, int cfd, void *conn);

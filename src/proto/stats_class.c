@@ -54,8 +54,7 @@ items_of_class(struct text *text, unsigned id, const struct sizeclass *c)
 	item_line(text, id, "age", c->evicted_time);
 	item_line(text, id, "mem_requested", c->bytes);
 	item_line(text, id, "evicted", c->event[CLASS_EVICTED]);
-	item_line(text, id, "evicted_nonzero",
-	    c->event[CLASS_EVICTED_NONZERO]);
+	item_line(text, id, "evicted_nonzero", c->event[CLASS_EVICTED_NONZERO]);
 	item_line(text, id, "evicted_time", c->evicted_time);
 	item_line(text, id, "outofmemory", c->event[CLASS_OUT_OF_MEMORY]);
 	item_line(text, id, "tailrepairs", 0);
@@ -128,8 +127,7 @@ slab_of_class(struct text *text, unsigned id, const struct sizeclass *c)
 	slab_line(text, id, "free_chunks", pages * per_page - c->items);
 	slab_line(text, id, "free_chunks_end", 0);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		slab_line(text, id, events[i].name,
-		    c->event[events[i].event]);
+		slab_line(text, id, events[i].name, c->event[events[i].event]);
 	return pages;
 }
 
@@ -220,8 +218,10 @@ cachedump(struct exec *x, struct text *text, unsigned id, uint64_t limit)
 				continue;
 			text_add(text, "ITEM %.*s [%u b; %lld s]\r\n",
 			    (int)shown_key(&notes[i], key), key,
-			    notes[i].value_len, notes[i].exptime == 0 ? 0 :
-			    (long long)clock_unix(notes[i].exptime));
+			    notes[i].value_len,
+			    notes[i].exptime == 0 ?
+				0 :
+				(long long)clock_unix(notes[i].exptime));
 			listed++;
 		}
 	}

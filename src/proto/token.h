@@ -46,8 +46,8 @@ size_t token_split(struct token *t, const char *line, size_t len);
 /* The last word of the line. */
 struct token token_last(const char *line, size_t len);
 
-#define TOKEN_IS(t, literal)                \
-	((t).len == sizeof(literal) - 1 &&  \
+#define TOKEN_IS(t, literal)                                                   \
+	((t).len == sizeof(literal) - 1 &&                                     \
 	    memcmp((t).p, literal, sizeof(literal) - 1) == 0)
 
 #endif

@@ -46,8 +46,8 @@ static bool
 wait_for(struct conn *c, short what)
 {
 	event_del(&c->event);
-	event_assign(&c->event, c->w->base, c->fd, what | EV_PERSIST,
-	    on_event, c);
+	event_assign(&c->event, c->w->base, c->fd, what | EV_PERSIST, on_event,
+	    c);
 	c->waits_to_write = what == EV_WRITE;
 	return event_add(&c->event, NULL) == 0;
 }
@@ -87,8 +87,7 @@ conn_open(struct worker *w, int fd, int listen_fd, enum transport transport)
 	c->hungry = true;
 	session_init(&c->session, fd, c);
 	atomic_store(&c->last_request, w->exec.now);
-	event_assign(&c->event, w->base, fd, EV_READ | EV_PERSIST, on_event,
-	    c);
+	event_assign(&c->event, w->base, fd, EV_READ | EV_PERSIST, on_event, c);
 	if (event_add(&c->event, NULL) != 0)
 		goto fail;
 	worker_link(w, c);
@@ -225,7 +224,7 @@ conn_is_idle(const struct conn *c)
 {
 	return c->in_len == 0 && c->session.out == NULL &&
 	    (c->session.state == SESSION_COMMAND ||
-	    c->session.state == SESSION_WATCH);
+		c->session.state == SESSION_WATCH);
 }
 
 /* Reading and writing. */
@@ -292,13 +291,14 @@ receive(struct conn *c, bool *more)
 		errno = ENOMEM;
 		return fail(c);
 	}
-	iov[0].iov_base = c->in_len == 0 ?
-	    session_target(&c->session, &room) : NULL;
+	iov[0].iov_base = c->in_len == 0 ? session_target(&c->session, &room) :
+					   NULL;
 	iov[0].iov_len = iov[0].iov_base != NULL ? room : 0;
 	iov[1].iov_base = c->in + c->in_at + c->in_len;
 	iov[1].iov_len = c->in_size - c->in_at - c->in_len;
 	do
-		n = iov[0].iov_len > 0 ? readv(c->fd, iov, 2) :
+		n = iov[0].iov_len > 0 ?
+		    readv(c->fd, iov, 2) :
 		    read(c->fd, iov[1].iov_base, iov[1].iov_len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {

@@ -42,17 +42,17 @@ struct conn {
 	struct conn *next, *prev; /* of the worker; its lock guards them */
 	struct conn *next_ready;
 	struct session session;
-	struct mail wake;         /* posted when a watcher has news */
+	struct mail wake; /* posted when a watcher has news */
 	char *in;
 	uint32_t in_at, in_len, in_size; /* unread bytes of `in` */
 	int fd;
-	int listen_fd;            /* where it came from, for `stats conns` */
-	uint8_t transport;        /* enum transport */
-	bool is_ready;            /* in the worker's queue of turns */
+	int listen_fd;     /* where it came from, for `stats conns` */
+	uint8_t transport; /* enum transport */
+	bool is_ready;     /* in the worker's queue of turns */
 	bool waits_to_write;
-	bool hungry;              /* the session has taken all it can */
-	bool closing;             /* close once all is sent */
-	bool gone;                /* closed; freed when its mail is taken */
+	bool hungry;  /* the session has taken all it can */
+	bool closing; /* close once all is sent */
+	bool gone;    /* closed; freed when its mail is taken */
 
 	/* written by the worker, read by `stats conns` */
 	_Atomic uint8_t shown_state;

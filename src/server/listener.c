@@ -77,8 +77,8 @@ static void
 hand_over(struct listening *s, int fd)
 {
 	struct server *sv = s->owner->server;
-	struct worker *w = &sv->worker[s->owner->next_worker++ %
-	    (unsigned)sv->config.threads];
+	struct worker *w =
+	    &sv->worker[s->owner->next_worker++ % (unsigned)sv->config.threads];
 	struct mail_socket *m = malloc(sizeof(*m));
 	int on = 1;
 
@@ -88,10 +88,8 @@ hand_over(struct listening *s, int fd)
 		return;
 	}
 	if (s->transport == TRANSPORT_TCP) {
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-		    sizeof(on));
-		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
-		    sizeof(on));
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	}
 	atomic_fetch_add(&sv->connections, 1);
 	COUNT(sv->counters, total_connections);
@@ -132,8 +130,9 @@ on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		}
 		fd = accept4(listen_fd, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
-		    errno == ENOMEM || errno == ENOBUFS)) {
+		if (fd < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+			errno == ENOBUFS)) {
 			if (!s->owner->out_of_fds)
 				log_warn("can't accept: %s", strerror(errno));
 			s->owner->out_of_fds = true;
@@ -186,8 +185,9 @@ port_of(int fd)
 static int
 open_one(const struct addrinfo *ai, int backlog)
 {
-	int on = 1, fd = socket(ai->ai_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1,
+	    fd = socket(ai->ai_family,
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
@@ -210,11 +210,11 @@ static void
 set_port(const struct addrinfo *ai, int port)
 {
 	if (ai->ai_family == AF_INET6)
-		((struct sockaddr_in6 *)ai->ai_addr)->sin6_port =
-		    htons((uint16_t)port);
+		((struct sockaddr_in6 *)ai->ai_addr)->sin6_port = htons(
+		    (uint16_t)port);
 	else
-		((struct sockaddr_in *)ai->ai_addr)->sin_port =
-		    htons((uint16_t)port);
+		((struct sockaddr_in *)ai->ai_addr)->sin_port = htons(
+		    (uint16_t)port);
 }
 
 /* Any port (-1) is, if it can be, the same one at all addresses. */
@@ -238,7 +238,8 @@ static int
 open_address(struct listener *ln, const char *host, int port)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE,
-		.ai_socktype = SOCK_STREAM }, *list, *ai;
+		.ai_socktype = SOCK_STREAM },
+			*list, *ai;
 	char service[16];
 	int error, opened = 0, saved = 0;
 
@@ -266,8 +267,8 @@ open_address(struct listener *ln, const char *host, int port)
 	freeaddrinfo(list);
 	if (opened > 0)
 		return opened;
-	log_error("can't listen on %s port %d: %s",
-	    host != NULL ? host : "*", port, strerror(saved));
+	log_error("can't listen on %s port %d: %s", host != NULL ? host : "*",
+	    port, strerror(saved));
 	return -1;
 }
 
@@ -283,8 +284,8 @@ open_loopback(struct listener *ln)
 	    open_address(ln, "::1", port) < 0)
 		log_info("not listening on ::1");
 	log_info("listening on loopback only (127.0.0.1%s), port %d; use -l "
-	         "for other addresses", ln->count > 1 ? " and ::1" : "",
-	    port_of(ln->sock[0].fd));
+		 "for other addresses",
+	    ln->count > 1 ? " and ::1" : "", port_of(ln->sock[0].fd));
 	return true;
 }
 
@@ -329,8 +330,8 @@ write_ports(const struct listener *ln, const char *path)
 	FILE *f;
 	int n = snprintf(temporary, sizeof(temporary), "%s.lck", path);
 
-	f = n > 0 && (size_t)n < sizeof(temporary) ?
-	    file_create(temporary) : NULL;
+	f = n > 0 && (size_t)n < sizeof(temporary) ? file_create(temporary) :
+						     NULL;
 	if (f == NULL) {
 		log_warn("can't write the port file %s: %s", path,
 		    strerror(errno));
@@ -340,8 +341,9 @@ write_ports(const struct listener *ln, const char *path)
 		struct sockaddr_storage sa;
 		socklen_t len = sizeof(sa);
 
-		if (ln->sock[i].transport != TRANSPORT_TCP || getsockname(
-		    ln->sock[i].fd, (struct sockaddr *)&sa, &len) != 0)
+		if (ln->sock[i].transport != TRANSPORT_TCP ||
+		    getsockname(ln->sock[i].fd, (struct sockaddr *)&sa, &len) !=
+			0)
 			continue;
 		fprintf(f, "TCP %s: %d\n",
 		    sa.ss_family == AF_INET6 ? "INET6" : "INET",
@@ -362,14 +364,15 @@ open_all(struct listener *ln)
 		return open_unix(ln);
 	if (c->addresses == 0 && port == 0) {
 		log_error("nothing to listen on: port 0 turns TCP off, and "
-		          "there is no -s");
+			  "there is no -s");
 		return false;
 	}
 	if (c->addresses == 0)
 		return open_loopback(ln);
 	for (size_t i = 0; i < c->addresses; i++)
-		if (c->address[i].port != 0 && open_address(ln, c->address[i].host,
-		    c->address[i].port) < 0)
+		if (c->address[i].port != 0 &&
+		    open_address(ln, c->address[i].host, c->address[i].port) <
+			0)
 			return false;
 	if (ln->count > 0)
 		return true;
@@ -448,7 +451,7 @@ listener_name(int fd, bool peer, char *out, size_t room)
 	char host[INET6_ADDRSTRLEN] = "?";
 
 	if ((peer ? getpeername(fd, (struct sockaddr *)&sa, &len) :
-	    getsockname(fd, (struct sockaddr *)&sa, &len)) != 0) {
+		    getsockname(fd, (struct sockaddr *)&sa, &len)) != 0) {
 		snprintf(out, room, "unknown:0");
 	} else if (sa.ss_family == AF_INET) {
 		struct sockaddr_in *in = (struct sockaddr_in *)&sa;
@@ -463,7 +466,9 @@ listener_name(int fd, bool peer, char *out, size_t room)
 	} else {
 		struct sockaddr_un *un = (struct sockaddr_un *)&sa;
 
-		snprintf(out, room, "%s", len > offsetof(struct sockaddr_un,
-		    sun_path) ? un->sun_path : "");
+		snprintf(out, room, "%s",
+		    len > offsetof(struct sockaddr_un, sun_path) ?
+			un->sun_path :
+			"");
 	}
 }

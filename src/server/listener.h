@@ -29,9 +29,9 @@ struct listen_address {
 
 struct listener_config {
 	const struct listen_address *address;
-	size_t addresses;       /* 0: loopback only */
-	int port;               /* of the default addresses; -1 any, 0 none */
-	const char *unix_path;  /* NULL: TCP */
+	size_t addresses;      /* 0: loopback only */
+	int port;              /* of the default addresses; -1 any, 0 none */
+	const char *unix_path; /* NULL: TCP */
 	mode_t unix_mask;
 	int backlog;
 };
@@ -55,14 +55,14 @@ struct listener {
 	int count;
 	unsigned next_worker;
 	bool paused;
-	bool out_of_fds;      /* said so already */
-	bool unix_bound;      /* the socket file is ours to remove */
-	uint64_t paused_at;   /* microseconds */
+	bool out_of_fds;    /* said so already */
+	bool unix_bound;    /* the socket file is ours to remove */
+	uint64_t paused_at; /* microseconds */
 };
 
 /* Opens all sockets; false with a line logged. */
-bool listener_open(struct listener *ln, const struct listener_config *config)
-    MUST_USE;
+bool listener_open(struct listener *ln,
+    const struct listener_config *config) MUST_USE;
 
 /* Begins to accept in that event loop; false when out of memory. */
 bool listener_start(struct listener *ln, struct server *server,

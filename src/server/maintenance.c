@@ -15,8 +15,8 @@ enum {
 	TICK_MS = 20,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	MEGABYTE = 1024 * 1024,
-	COMPACT_WORK = 32 * 1024,  /* a tick: some 4000 items */
-	USELESS = 50,  /* a pass that moved fewer than 1 in 50 items */
+	COMPACT_WORK = 32 * 1024, /* a tick: some 4000 items */
+	USELESS = 50, /* a pass that moved fewer than 1 in 50 items */
 	PAUSE_MS = 2000,
 	HELP = 4,       /* batches that each reservation of others pays */
 	HELP_MUCH = 64, /* with a tenth of the limit too much in use */
@@ -99,8 +99,11 @@ watch_memory(struct maintenance *m, uint64_t ms)
 	if (!may_compact(m, resident - atomic_load(&st->used), limit, ms))
 		atomic_store(&st->compact, 0);
 	else
-		atomic_store(&st->compact, HELP + (over <= 0 ? 0 :
-		    (unsigned)(over * HELP_MUCH / (10 * percent + 2 * SLACK))));
+		atomic_store(&st->compact,
+		    HELP +
+			(over <= 0 ? 0 :
+				     (unsigned)(over * HELP_MUCH /
+					 (10 * percent + 2 * SLACK))));
 }
 
 static void
@@ -148,8 +151,8 @@ make_events(struct maintenance *m)
 	m->base = event_base_new();
 	if (m->base == NULL)
 		return false;
-	m->wake = event_new(m->base, m->mailbox.wake_fd,
-	    EV_READ | EV_PERSIST, on_wake, m);
+	m->wake = event_new(m->base, m->mailbox.wake_fd, EV_READ | EV_PERSIST,
+	    on_wake, m);
 	m->tick = event_new(m->base, -1, EV_PERSIST, on_tick, m);
 	return m->wake != NULL && m->tick != NULL &&
 	    event_add(m->wake, NULL) == 0 && event_add(m->tick, &period) == 0;
@@ -178,8 +181,7 @@ maintenance_start(struct maintenance *m, struct store *store,
 		log_error("can't open an eventfd");
 		return false;
 	}
-	if (!make_events(m) ||
-	    pthread_create(&m->thread, NULL, run, m) != 0) {
+	if (!make_events(m) || pthread_create(&m->thread, NULL, run, m) != 0) {
 		log_error("can't start the maintenance thread");
 		free_events(m);
 		return false;

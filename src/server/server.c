@@ -65,8 +65,8 @@ report_settings(void *server, stat_printer *print, void *ctx)
 }
 
 static void
-report_address(int fd, bool peer, enum transport transport,
-    stat_printer *print, void *ctx)
+report_address(int fd, bool peer, enum transport transport, stat_printer *print,
+    void *ctx)
 {
 	char name[32], value[192], address[128];
 
@@ -98,8 +98,8 @@ report_conn(struct conn *c, stat_printer *print, void *ctx)
 	snprintf(name, sizeof(name), "%d:state", c->fd);
 	print(ctx, name, session_state_name(&shown));
 	snprintf(name, sizeof(name), "%d:secs_since_last_cmd", c->fd);
-	snprintf(value, sizeof(value), "%u", clock_rel(clock_ms()) -
-	    atomic_load(&c->last_request));
+	snprintf(value, sizeof(value), "%u",
+	    clock_rel(clock_ms()) - atomic_load(&c->last_request));
 	print(ctx, name, value);
 }
 
@@ -148,7 +148,8 @@ fill_env(struct server *sv)
 		.prefixes = &sv->prefixes,
 		.libevent_version = event_get_version(),
 		.watch_buffer = c->watch_buffer < FEED_RING_MIN ?
-		    FEED_RING_MIN : c->watch_buffer,
+		    FEED_RING_MIN :
+		    c->watch_buffer,
 		.shutdown_enabled = c->shutdown_enabled,
 		.flush_enabled = c->flush_enabled,
 		.dump_enabled = c->dump_enabled,
@@ -228,7 +229,8 @@ inherited_sockets(struct listener *ln)
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
 			log_error("inherited descriptor %d is no listening "
-			          "stream socket", fd);
+				  "stream socket",
+			    fd);
 			return -1;
 		}
 		evutil_make_socket_nonblocking(fd);
@@ -236,7 +238,9 @@ inherited_sockets(struct listener *ln)
 			.owner = ln,
 			.fd = fd,
 			.transport = sd_is_socket_unix(fd, SOCK_STREAM, -1,
-			    NULL, 0) > 0 ? TRANSPORT_LOCAL : TRANSPORT_TCP,
+					 NULL, 0) > 0 ?
+			    TRANSPORT_LOCAL :
+			    TRANSPORT_TCP,
 			.inherited = true,
 		};
 	}
@@ -302,14 +306,12 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static bool
 watch_signals(struct running *r)
 {
-	static const int numbers[SIGNALS] = {
-		SIGINT, SIGTERM, SIGUSR1, SIGHUP
-	};
+	static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGUSR1,
+		SIGHUP };
 
 	for (int i = 0; i < SIGNALS; i++) {
 		r->signal[i] = evsignal_new(r->base, numbers[i], on_signal, r);
-		if (r->signal[i] == NULL ||
-		    event_add(r->signal[i], NULL) != 0)
+		if (r->signal[i] == NULL || event_add(r->signal[i], NULL) != 0)
 			return false;
 	}
 	return true;
@@ -329,8 +331,8 @@ start_workers(struct server *sv)
 {
 	int started = 0;
 
-	while (started < sv->config.threads &&
-	    worker_start(&sv->worker[started]))
+	while (
+	    started < sv->config.threads && worker_start(&sv->worker[started]))
 		started++;
 	return started;
 }

@@ -26,7 +26,7 @@
 struct settings_live {
 	size_t memory_limit; /* bytes */
 	bool detail;
-	rel_time flushed;    /* when flush_all last took effect; 0 never */
+	rel_time flushed; /* when flush_all last took effect; 0 never */
 };
 
 struct server_config {
@@ -35,11 +35,11 @@ struct server_config {
 	int conn_limit;
 	bool maxconns_fast;
 	int requests_per_turn;
-	int idle_timeout;   /* seconds, 0 never */
+	int idle_timeout; /* seconds, 0 never */
 
 	size_t memory_limit; /* bytes */
 	bool evict;
-	size_t item_max;     /* bytes, as memcached counts them */
+	size_t item_max; /* bytes, as memcached counts them */
 	bool cas_enabled;
 
 	bool shutdown_enabled, flush_enabled, dump_enabled, watch_enabled;

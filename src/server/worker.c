@@ -185,7 +185,7 @@ kick_idle(struct worker *w, rel_time timeout)
 	for (; c != NULL; c = next) {
 		next = c->next;
 		if (clock_since(atomic_load(&c->last_request), w->exec.now) <=
-		    timeout ||
+			timeout ||
 		    session_is_watching(&c->session) || c->is_ready)
 			continue;
 		COUNT(w->exec.counters, idle_kicks);
@@ -270,8 +270,8 @@ run(void *arg)
 
 	while (!w->stopping) {
 		/* Alone, EVLOOP_NONBLOCK goes on while anything is active. */
-		event_base_loop(w->base, EVLOOP_ONCE | (w->ready != NULL ?
-		    EVLOOP_NONBLOCK : 0));
+		event_base_loop(w->base,
+		    EVLOOP_ONCE | (w->ready != NULL ? EVLOOP_NONBLOCK : 0));
 		set_time(w);
 		run_turns(w);
 		if (w->draining)

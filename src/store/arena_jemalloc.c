@@ -20,8 +20,8 @@
 /* Read by jemalloc before main(). */
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache_max:4096,dirty_decay_ms:1000,"
-                          "muzzy_decay_ms:0,lg_tcache_nslots_mul:0,"
-                          "metadata_thp:disabled";
+			  "muzzy_decay_ms:0,lg_tcache_nslots_mul:0,"
+			  "metadata_thp:disabled";
 
 void *
 arena_alloc(size_t size)
@@ -81,8 +81,8 @@ void
 arena_purge(bool all)
 {
 	/* 4096 is MALLCTL_ARENAS_ALL; a failure leaves it to the next time. */
-	(void)mallctl(all ? "arena.4096.purge" : "arena.4096.decay", NULL,
-	    NULL, NULL, 0);
+	(void)mallctl(all ? "arena.4096.purge" : "arena.4096.decay", NULL, NULL,
+	    NULL, 0);
 }
 
 /* The control's number, looked up by name once; length 0: not there. */
@@ -111,13 +111,13 @@ arena_is_thin(const void *p, size_t size)
 
 	(void)size;
 	pthread_once(&once, find_query);
-	if (query_len == 0 || mallctlbymib(query, query_len, &use, &n, &p,
-	    sizeof(p)) != 0 || n != sizeof(use))
+	if (query_len == 0 ||
+	    mallctlbymib(query, query_len, &use, &n, &p, sizeof(p)) != 0 ||
+	    n != sizeof(use))
 		return false;
 	/* Emptier than its peers by an eighth, and not being filled now. */
 	return use.regions > 1 && use.free_regions > use.regions / 8 &&
-	    use.free_regions * use.bin_regions >=
-	    use.bin_free * use.regions &&
+	    use.free_regions * use.bin_regions >= use.bin_free * use.regions &&
 	    ((uintptr_t)p < (uintptr_t)use.current_slab ||
-	    (uintptr_t)p >= (uintptr_t)use.current_slab + use.slab_size);
+		(uintptr_t)p >= (uintptr_t)use.current_slab + use.slab_size);
 }

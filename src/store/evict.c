@@ -9,11 +9,11 @@
 #include "base/check.h"
 
 enum {
-	STEP_MEAN = 16,   /* steps for an item of mean size */
+	STEP_MEAN = 16, /* steps for an item of mean size */
 	STEP_MAX = 64,
-	LIFT_MAX = 200,   /* highest level above the base */
-	FRACTION = 64,    /* 1 / FRACTION of the items is in reach */
-	LOOK = 64,        /* buckets at a time under the lock */
+	LIFT_MAX = 200, /* highest level above the base */
+	FRACTION = 64,  /* 1 / FRACTION of the items is in reach */
+	LOOK = 64,      /* buckets at a time under the lock */
 };
 
 static unsigned
@@ -74,7 +74,7 @@ choose_reach(struct evict *e, uint32_t want)
 		e->base++;
 	e->in_reach = 0;
 	for (e->reach = 0; e->in_reach < want && e->reach < UINT8_MAX;
-	    e->reach++)
+	     e->reach++)
 		e->in_reach += e->count[(uint8_t)(e->base + e->reach)];
 	e->goal = e->in_reach;
 }

@@ -30,11 +30,11 @@
 struct evict {
 	uint32_t count[256]; /* items at each level */
 	uint8_t base;
-	uint8_t reach;       /* levels base to base + reach - 1 go now */
-	uint32_t goal;       /* items in reach when it was chosen */
-	uint32_t in_reach;   /* items in reach now */
-	uint32_t hand;       /* bucket to look at next */
-	uint32_t fruitless;  /* buckets looked at since the last victim */
+	uint8_t reach;      /* levels base to base + reach - 1 go now */
+	uint32_t goal;      /* items in reach when it was chosen */
+	uint32_t in_reach;  /* items in reach now */
+	uint32_t hand;      /* bucket to look at next */
+	uint32_t fruitless; /* buckets looked at since the last victim */
 };
 
 enum evict_outcome {

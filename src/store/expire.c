@@ -16,8 +16,8 @@ level_for(rel_time delta)
 	unsigned level = 0;
 
 	/* Below NEAR units the position can't have been passed already. */
-	while (level < LEVELS - 1 &&
-	    delta >= (rel_time)NEAR << LEVEL_BITS * level)
+	while (
+	    level < LEVELS - 1 && delta >= (rel_time)NEAR << LEVEL_BITS * level)
 		level++;
 	return level;
 }

@@ -36,9 +36,8 @@ item_init(void *memory, const struct item_spec *spec)
 	it->value_len = spec->value_len;
 	atomic_init(&it->refs, 0x100 | (uint32_t)spec->key.len);
 	if (spec->client_flags != 0)
-		memcpy(it->data + (spec->own_cas ? 8 : 0),
-		    &spec->client_flags, sizeof(spec->client_flags));
-	memcpy(it->data + item_fields(it->word), spec->key.data,
-	    spec->key.len);
+		memcpy(it->data + (spec->own_cas ? 8 : 0), &spec->client_flags,
+		    sizeof(spec->client_flags));
+	memcpy(it->data + item_fields(it->word), spec->key.data, spec->key.len);
 	return it;
 }

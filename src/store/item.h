@@ -174,7 +174,7 @@ item_unref(struct item *it)
 {
 	/* acquire and release: the last one sees all that others did */
 	return atomic_fetch_sub_explicit(&it->refs, 0x100,
-	    memory_order_acq_rel) < 0x200;
+		   memory_order_acq_rel) < 0x200;
 }
 
 #endif

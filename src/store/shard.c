@@ -211,8 +211,8 @@ shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
 }
 
 void
-shard_touch(struct shard *s, struct place at, struct item *it,
-    rel_time exptime, rel_time now)
+shard_touch(struct shard *s, struct place at, struct item *it, rel_time exptime,
+    rel_time now)
 {
 	s->timed -= it->exptime != 0;
 	s->timed += exptime != 0;
@@ -233,8 +233,8 @@ publish_eviction(struct shard *s, const struct item *it, rel_time now)
 	    (int)uri_encode(key, item_key(it), item_key_len(it)), key,
 	    it->word & ITEM_FETCHED ? "yes" : "no",
 	    it->exptime == 0 ? -1 : (long long)it->exptime - now,
-	    clock_since(it->accessed, now), (unsigned)(shard_class(s, it) - s->cls),
-	    it->value_len);
+	    clock_since(it->accessed, now),
+	    (unsigned)(shard_class(s, it) - s->cls), it->value_len);
 }
 
 static void

@@ -95,8 +95,8 @@ void shard_lift(struct shard *s, struct place at, struct item *it)
     REQUIRES(s->lock);
 
 /* Notes that the item was read: lifts it, marks it fetched. */
-void shard_hit(struct shard *s, struct place at, struct item *it,
-    rel_time now) REQUIRES(s->lock);
+void shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
+    REQUIRES(s->lock);
 
 /* Gives the item another exptime. */
 void shard_touch(struct shard *s, struct place at, struct item *it,

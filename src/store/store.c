@@ -16,12 +16,12 @@
 enum {
 	CREDIT_MIN = 4096,
 	CREDIT_MAX = 256 * 1024,
-	CREDIT_PART = 2048, /* of the limit, reserved ahead by one thread */
-	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
-	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
-	COMPACT_BATCH = 256, /* work under the lock: see sweep_compact() */
+	CREDIT_PART = 2048,     /* of the limit, reserved ahead by one thread */
+	EVICT_BATCH = 16,       /* items at a time under a shard's lock */
+	SWEEP_BATCH = 256,      /* buckets looked at for the dead before that */
+	COMPACT_BATCH = 256,    /* work under the lock: see sweep_compact() */
 	SETTLE_BATCHES = 16384, /* of evictions in one call */
-	SWEEP_LOCKED = 32,  /* buckets at a time in the background */
+	SWEEP_LOCKED = 32,      /* buckets at a time in the background */
 };
 
 static void
@@ -136,11 +136,11 @@ static bool
 take_credit(struct store_local *l, int64_t want)
 {
 	struct store *st = l->store;
-	int64_t limit = atomic_load_explicit(&st->limit,
-	    memory_order_relaxed) - atomic_load_explicit(&st->squeeze,
-	    memory_order_relaxed);
+	int64_t limit = atomic_load_explicit(&st->limit, memory_order_relaxed) -
+	    atomic_load_explicit(&st->squeeze, memory_order_relaxed);
 	int64_t used = atomic_fetch_add_explicit(&st->used, want,
-	    memory_order_relaxed) + want;
+			   memory_order_relaxed) +
+	    want;
 
 	if (used <= limit) {
 		l->credit += want;
@@ -177,7 +177,8 @@ take_from(struct store_local *l, struct shard *s, int64_t need, rel_time now)
 
 	sweep_dead(s, l, now, SWEEP_BATCH);
 	for (int n = 0; found == EVICT_PICKED && n < EVICT_BATCH &&
-	    (int64_t)(before - s->bytes) < need; n++)
+	     (int64_t)(before - s->bytes) < need;
+	     n++)
 		found = shard_evict(s, l, now);
 	if (atomic_load_explicit(&l->store->compact, memory_order_relaxed))
 		sweep_compact(s, COMPACT_BATCH);
@@ -248,21 +249,19 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 	struct store *st = l->store;
 	int64_t need = (int64_t)arena_true_size(size);
 
-	if (UNLIKELY(need > atomic_load_explicit(&st->limit,
-	    memory_order_relaxed)))
+	if (UNLIKELY(
+		need > atomic_load_explicit(&st->limit, memory_order_relaxed)))
 		return false;
 	while (UNLIKELY(l->credit < need)) {
 		int64_t step = atomic_load_explicit(&st->credit_step,
 		    memory_order_relaxed);
 		int64_t missing = need - l->credit;
 
-		if (take_credit(l, missing + step) ||
-		    take_credit(l, missing)) {
+		if (take_credit(l, missing + step) || take_credit(l, missing)) {
 			help_compact(l);
 			break;
 		}
-		if (st->evict ? !evict_some(l, missing, now) :
-		    !reclaim(l, now))
+		if (st->evict ? !evict_some(l, missing, now) : !reclaim(l, now))
 			return false;
 	}
 	return true;
@@ -276,8 +275,8 @@ store_settle(struct store_local *l, rel_time now)
 	return_credit(l);
 	/* Bounded, so that a much lower limit does not hold up the end. */
 	for (int i = 0; st->evict && i < SETTLE_BATCHES; i++) {
-		int64_t over = atomic_load(&st->used) + atomic_load(
-		    &st->squeeze) - atomic_load(&st->limit);
+		int64_t over = atomic_load(&st->used) +
+		    atomic_load(&st->squeeze) - atomic_load(&st->limit);
 
 		if (over <= 0 || !evict_some(l, over, now))
 			break;
@@ -352,9 +351,9 @@ raise_flush_clock(struct store *st, rel_time now)
 	uint64_t clock = atomic_load(&st->flush_clock);
 
 	/* release: pairs with store_is_flushed() */
-	while (clock < seq && !atomic_compare_exchange_weak_explicit(
-	    &st->flush_clock, &clock, seq, memory_order_release,
-	    memory_order_relaxed))
+	while (clock < seq &&
+	    !atomic_compare_exchange_weak_explicit(&st->flush_clock, &clock,
+		seq, memory_order_release, memory_order_relaxed))
 		;
 	atomic_store(&st->flushed, now);
 }
@@ -559,14 +558,16 @@ store_walk(struct store_local *l, struct store_walk *w, rel_time now,
 
 	/* A family that may not fit begins the next batch. */
 	for (int locks = 0; locks < LOCKS && !store_walk_is_done(l->store, w) &&
-	    (got == 0 || n - got > STORE_WALK_SPARE); locks++) {
+	     (got == 0 || n - got > STORE_WALK_SPARE);
+	     locks++) {
 		struct shard *s = &l->store->shard[w->shard];
 
 		shard_lock(s);
 		if (w->family == 0)
 			w->family = s->table.low_mask + 1;
 		for (int i = 0; i < LOOK && w->bucket < w->family &&
-		    (got == 0 || n - got > STORE_WALK_SPARE); i++)
+		     (got == 0 || n - got > STORE_WALK_SPARE);
+		     i++)
 			got += walk_family(s, w, now, notes + got, n - got);
 		if (w->bucket >= w->family)
 			*w = (struct store_walk){ .shard = w->shard + 1 };

@@ -33,10 +33,10 @@ enum { STORE_FEED_EVICTIONS = 1 << 2 };
 #define STORE_SEQ_END ((uint64_t)1 << 43)
 
 struct store_config {
-	size_t limit;        /* bytes */
-	unsigned shards;     /* a power of two, at most 256 */
-	bool evict;          /* false: refuse instead of evicting */
-	struct feed *feed;   /* events; may be NULL */
+	size_t limit;      /* bytes */
+	unsigned shards;   /* a power of two, at most 256 */
+	bool evict;        /* false: refuse instead of evicting */
+	struct feed *feed; /* events; may be NULL */
 };
 
 struct store {
@@ -48,13 +48,13 @@ struct store {
 
 	CACHE_ALIGNED _Atomic uint64_t seq;
 	_Atomic uint64_t flush_clock;
-	_Atomic rel_time flush_at;       /* pending flush_all, 0 none */
-	_Atomic rel_time flushed;        /* when it last took effect, 0 never */
+	_Atomic rel_time flush_at; /* pending flush_all, 0 none */
+	_Atomic rel_time flushed;  /* when it last took effect, 0 never */
 	CACHE_ALIGNED _Atomic int64_t used; /* bytes, with all credit */
-	_Atomic int64_t limit;           /* bytes */
-	_Atomic int64_t squeeze;         /* bytes of the limit not to use */
-	_Atomic unsigned compact;        /* 0, or how urgently: batches */
-	_Atomic int64_t credit_step;     /* bytes reserved ahead */
+	_Atomic int64_t limit;              /* bytes */
+	_Atomic int64_t squeeze;            /* bytes of the limit not to use */
+	_Atomic unsigned compact;           /* 0, or how urgently: batches */
+	_Atomic int64_t credit_step;        /* bytes reserved ahead */
 	_Atomic uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
 };
 
@@ -87,7 +87,8 @@ static inline uint64_t
 store_next_seq(struct store *st)
 {
 	uint64_t seq = atomic_fetch_add_explicit(&st->seq, 1,
-	    memory_order_relaxed) + 1;
+			   memory_order_relaxed) +
+	    1;
 
 	/* Ten days of 10 million a second: then a cold start. */
 	CHECK(seq < STORE_SEQ_END);
@@ -97,8 +98,8 @@ store_next_seq(struct store *st)
 static inline bool
 store_is_flushed(const struct store *st, const struct item *it)
 {
-	return item_stored(it) <= atomic_load_explicit(&st->flush_clock,
-	    memory_order_acquire);
+	return item_stored(it) <=
+	    atomic_load_explicit(&st->flush_clock, memory_order_acquire);
 }
 
 /*
@@ -128,7 +129,8 @@ void store_settle(struct store_local *l, rel_time now);
 
 /*
  * Sweeps up to `sweep` buckets of all shards for the dead and, if pages are
- * thinly used, compacts that much (see sweep_compact()); for the maintenance thread.
+ * thinly used, compacts that much (see sweep_compact()); for the maintenance
+ * thread.
  */
 void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
     uint32_t compact);
@@ -141,8 +143,7 @@ void store_flush_at(struct store *st, rel_time when);
 static inline bool
 store_flush_is_due(const struct store *st, rel_time now)
 {
-	rel_time at = atomic_load_explicit(&st->flush_at,
-	    memory_order_relaxed);
+	rel_time at = atomic_load_explicit(&st->flush_at, memory_order_relaxed);
 
 	return UNLIKELY(at != 0 && at <= now);
 }
@@ -188,8 +189,9 @@ store_walk_is_done(const struct store *st, const struct store_walk *w)
 
 /*
  * Fills up to `n` notes of living items, from a bounded number of buckets, and
- * moves the walk on; there may be none before the walk is done.  An item that is there from beginning to end is seen once, whatever comes and
- * goes meanwhile.
+ * moves the walk on; there may be none before the walk is done.  An item that
+ * is there from beginning to end is seen once, whatever comes and goes
+ * meanwhile.
  */
 size_t store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n);

@@ -84,8 +84,7 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 		begin(s, now);
 	if (!w->running)
 		return true;
-	for (; buckets > 0 && w->bucket < table_buckets(&s->table);
-	    buckets--) {
+	for (; buckets > 0 && w->bucket < table_buckets(&s->table); buckets--) {
 		sweep_bucket(s, l, now);
 		w->bucket++;
 	}
@@ -143,7 +142,8 @@ sweep_compact(struct shard *s, uint32_t work)
 	for (uint32_t done = 0; done < work; done++) {
 		if (w->compact_bucket >= table_buckets(&s->table))
 			w->compact_bucket = 0;
-		done += SWEEP_LOOK * compact_bucket(w,
-		    table_bucket(&s->table, w->compact_bucket++));
+		done += SWEEP_LOOK *
+		    compact_bucket(w,
+			table_bucket(&s->table, w->compact_bucket++));
 	}
 }

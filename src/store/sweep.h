@@ -39,10 +39,10 @@ struct sweep {
 	rel_time target;       /* and will stand here */
 	uint64_t flush_clock;  /* up to which the flushed are gone */
 	uint64_t flush_target;
-	uint64_t passes;       /* completed */
+	uint64_t passes; /* completed */
 
 	uint32_t compact_bucket;
-	uint64_t moved;        /* items, ever */
+	uint64_t moved; /* items, ever */
 };
 
 /*

@@ -271,8 +271,8 @@ table_find(struct table *t, const struct key *key, struct place *at)
 
 			if (w >> TAG_SHIFT != tag || (w & ADDRESS_MASK) == 0)
 				continue;
-			it = (struct item *)(uintptr_t)(
-			    (w & ADDRESS_MASK) << 3);
+			it = (struct item *)(uintptr_t)((w & ADDRESS_MASK)
+			    << 3);
 			if (item_has_key(it, key)) {
 				*at = (struct place){ b, i };
 				return it;
@@ -319,8 +319,8 @@ table_prefetch_item(struct table *t, uint64_t hash)
 		uint64_t w = load(&b->slot[i]);
 
 		if (w >> TAG_SHIFT == tag)
-			__builtin_prefetch((void *)(uintptr_t)(
-			    (w & ADDRESS_MASK) << 3), 0, 3);
+			__builtin_prefetch(
+			    (void *)(uintptr_t)((w & ADDRESS_MASK) << 3), 0, 3);
 	}
 }
 

@@ -38,8 +38,8 @@
 
 enum {
 	TABLE_SLOTS = 7,
-	TABLE_SEGMENT = 256,     /* buckets */
-	TABLE_DIRECTORIES = 25,  /* 2^24 segments, 2^32 buckets */
+	TABLE_SEGMENT = 256,    /* buckets */
+	TABLE_DIRECTORIES = 25, /* 2^24 segments, 2^32 buckets */
 };
 
 struct CACHE_ALIGNED bucket {
@@ -53,9 +53,9 @@ struct table {
 	_Atomic uint32_t buckets; /* in use */
 	uint32_t low_mask;        /* of the buckets before this round */
 	size_t items;
-	size_t chained;           /* buckets allocated for overflow */
-	size_t bytes;             /* true size of all of it */
-	bool growth_failed;       /* no memory for the last split */
+	size_t chained;     /* buckets allocated for overflow */
+	size_t bytes;       /* true size of all of it */
+	bool growth_failed; /* no memory for the last split */
 };
 
 /* Where an item is; valid until the lock is dropped or the table changed. */
@@ -119,8 +119,9 @@ slot_item(const struct bucket *b, int slot)
 
 	if (slot == TABLE_SLOTS - 1 && notes >> 56 != 0)
 		return NULL;
-	return (struct item *)(uintptr_t)(
-	    (slot_word(b, slot) & (((uint64_t)1 << 44) - 1)) << 3);
+	return (struct item *)(uintptr_t)((slot_word(b, slot) &
+					      (((uint64_t)1 << 44) - 1))
+	    << 3);
 }
 
 static inline expire_code
@@ -134,8 +135,9 @@ void slot_set_position(struct place at, expire_code position);
 static inline uint8_t
 slot_level(const struct bucket *b, int slot)
 {
-	return (uint8_t)(atomic_load_explicit(&b->notes,
-	    memory_order_relaxed) >> 8 * slot);
+	return (
+	    uint8_t)(atomic_load_explicit(&b->notes, memory_order_relaxed) >>
+	    8 * slot);
 }
 
 void slot_set_level(struct place at, uint8_t level);

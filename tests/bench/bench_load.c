@@ -93,8 +93,11 @@ cpu_of(int pid)
 	fclose(f);
 	text[n] = '\0';
 	p = strrchr(text, ')');
-	if (p == NULL || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u "
-	    "%*u %*u %lu %lu", &user, &kernel) != 2)
+	if (p == NULL ||
+	    sscanf(p + 2,
+		"%*c %*d %*d %*d %*d %*d %*u %*u %*u "
+		"%*u %*u %lu %lu",
+		&user, &kernel) != 2)
 		return 0;
 	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -206,7 +209,7 @@ receive_all(struct client *c)
 	}
 	if (memcmp(c->in + c->expect - 2, "\r\n", 2) != 0 ||
 	    (memcmp(c->in, "VALUE ", 6) != 0 &&
-	    memcmp(c->in, "STORED", 6) != 0)) {
+		memcmp(c->in, "STORED", 6) != 0)) {
 		fprintf(stderr, "bench_load: wrong reply: %.*s\n", 60, c->in);
 		exit(EXIT_FAILURE);
 	}
@@ -256,8 +259,7 @@ run(const struct load *l)
 	printf("ops %" PRIu64 " count\nrate %.0f per_second\n", done,
 	    (double)done / started);
 	if (l->pid > 0)
-		printf("server_cpu %.3f us_per_op\n",
-		    cpu * 1e6 / (double)done);
+		printf("server_cpu %.3f us_per_op\n", cpu * 1e6 / (double)done);
 	for (int i = 0; i < l->conns; i++) {
 		close(c[i].fd);
 		free(c[i].out);
@@ -281,8 +283,13 @@ mode_from(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct load l = { .host = "127.0.0.1", .port = 11211, .conns = 50,
-		.pipeline = 1, .ops = 200000, .keys = 10000, .value = 100 };
+	struct load l = { .host = "127.0.0.1",
+		.port = 11211,
+		.conns = 50,
+		.pipeline = 1,
+		.ops = 200000,
+		.keys = 10000,
+		.value = 100 };
 	int o;
 
 	while ((o = getopt(argc, argv, "h:p:c:P:n:k:s:m:i:")) != -1)
