@@ -482,7 +482,8 @@ SKIP: {
 	$c->until_line(qr/^MN$/);
 	($text, $status) = $run->('keys');
 	is($status, 0, 'memcached-tool keys');
-	my @keys = $text =~ /^key=(\S+) exp=-?\d+ la=\d+ cas=\d+ fetch=(?:yes|no) cls=\d+ size=\d+/mg;
+	my @keys = $text =~ /^key=(\S+)\ exp=-?\d+\ la=\d+\ cas=\d+
+	    \ fetch=(?:yes|no)\ cls=\d+\ size=\d+/mgx;
 	is(scalar @keys, 43, 'it lists all');
 	($text, $status) = $run->('keys', 5);
 	@keys = $text =~ /^key=/mg;

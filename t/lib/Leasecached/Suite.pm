@@ -20,11 +20,10 @@ use warnings;
 use Exporter 'import';
 use File::Basename qw(dirname);
 use File::Spec ();
-use File::Temp ();
 use IO::Select ();
 use POSIX ();
 use Test::More ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 our @EXPORT = qw(need needs_program needs_python needs_php needs_ruby
     needs_perl program run_suite output_of python3);
