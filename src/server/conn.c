@@ -63,7 +63,8 @@ publish(struct conn *c, const char *type, const char *reason)
 	if (c->transport == TRANSPORT_TCP)
 		listener_name(c->fd, true, name, sizeof(name));
 	colon = strrchr(name, ':');
-	CHECK(colon != NULL);
+	if (colon == NULL)
+		colon = strcpy(name, "unknown:0") + strlen("unknown");
 	*colon = '\0';
 	feed_publish(feed, FEED_CONNEVENTS, type,
 	    "rip=%s rport=%s transport=%s%s%s cfd=%d", name, colon + 1,

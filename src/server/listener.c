@@ -463,6 +463,8 @@ listener_name(int fd, bool peer, char *out, size_t room)
 
 		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
 		snprintf(out, room, "[%s]:%d", host, ntohs(in->sin6_port));
+	} else if (sa.ss_family != AF_UNIX) {
+		snprintf(out, room, "unknown:0");
 	} else {
 		struct sockaddr_un *un = (struct sockaddr_un *)&sa;
 
