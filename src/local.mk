@@ -70,6 +70,8 @@ src_libleasecached_a_SOURCES += \
 	src/proto/session.h \
 	src/proto/stats.h \
 	src/proto/stats_class.c \
+	src/proto/tally.c \
+	src/proto/tally.h \
 	src/proto/text.c \
 	src/proto/text.h \
 	src/proto/token.c \

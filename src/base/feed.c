@@ -39,36 +39,49 @@ union_of_masks(struct feed *f)
 	atomic_store_explicit(&f->wanted, wanted, memory_order_relaxed);
 }
 
+static void
+subscriber_free(struct subscriber *s)
+{
+	free(s->ring);
+	free(s);
+}
+
+/* False when there are as many as there may be. */
+static bool
+add(struct feed *f, struct subscriber *s)
+{
+	bool room;
+
+	lock_take(&f->lock);
+	room = f->count < FEED_SUBSCRIBERS;
+	if (room) {
+		f->subscriber[f->count++] = s;
+		union_of_masks(f);
+	}
+	lock_drop(&f->lock);
+	return room;
+}
+
 struct subscriber *
 feed_subscribe(struct feed *f, uint32_t mask, size_t size, void (*wake)(void *),
     void *arg, bool *out_of_memory)
 {
 	struct subscriber *s = calloc(1, sizeof(*s));
-	char *ring = malloc(size);
-	bool added = false;
 
 	CHECK(size >= FEED_RING_MIN);
-	*out_of_memory = s == NULL || ring == NULL;
-	if (!*out_of_memory) {
-		s->mask = mask;
-		s->ring = ring;
-		s->size = size;
-		s->wake = wake;
-		s->arg = arg;
-		lock_take(&f->lock);
-		if (f->count < FEED_SUBSCRIBERS) {
-			f->subscriber[f->count++] = s;
-			union_of_masks(f);
-			added = true;
-		}
-		lock_drop(&f->lock);
-	}
-	if (!added) {
-		free(ring);
-		free(s);
+	*out_of_memory = true;
+	if (s == NULL)
 		return NULL;
-	}
-	return s;
+	s->mask = mask;
+	s->ring = malloc(size);
+	s->size = size;
+	s->wake = wake;
+	s->arg = arg;
+	*out_of_memory = s->ring == NULL;
+	if (s->ring != NULL && add(f, s))
+		return s;
+	subscriber_free(s);
+	return NULL;
 }
 
 void
@@ -82,8 +95,7 @@ feed_unsubscribe(struct feed *f, struct subscriber *s)
 		}
 	union_of_masks(f);
 	lock_drop(&f->lock);
-	free(s->ring);
-	free(s);
+	subscriber_free(s);
 }
 
 static void

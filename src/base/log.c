@@ -26,6 +26,9 @@ log_verbosity(void)
 	return atomic_load_explicit(&verbosity, memory_order_relaxed);
 }
 
+static void write_line(const char *level, const char *fmt, va_list ap)
+    PRINTF_LIKE(2, 0);
+
 static void
 write_line(const char *level, const char *fmt, va_list ap)
 {

@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "proto/command.h"
+#include "proto/tally.h"
 
 enum { KEY = 1, DELTA, WORDS_MIN = 3 };
 
@@ -31,19 +32,6 @@ answer(struct request *req, enum result res, const struct arith_done *done)
 	}
 }
 
-static void
-count(struct exec *x, bool decrement, enum result res)
-{
-	if (res == RESULT_STORED && decrement)
-		COUNT(x->counters, decr_hits);
-	else if (res == RESULT_STORED)
-		COUNT(x->counters, incr_hits);
-	else if (res == RESULT_NOT_FOUND && decrement)
-		COUNT(x->counters, decr_misses);
-	else if (res == RESULT_NOT_FOUND)
-		COUNT(x->counters, incr_misses);
-}
-
 enum step
 cmd_incr(struct exec *x, struct request *req)
 {
@@ -65,7 +53,7 @@ cmd_incr(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	res = cache_arith(x->cache, x->local, &key, &spec, x->now, &done);
-	count(x, spec.decrement, res);
+	tally_arith(x, spec.decrement, res);
 	answer(req, res, &done);
 	return STEP_DONE;
 }

@@ -9,9 +9,7 @@
 #include "proto/events.h"
 #include "proto/meta.h"
 #include "proto/pending.h"
-
-/* Longest data block that memcached's parser takes: 2^31 - 3. */
-#define BYTES_MAX ((uint64_t)2147483645)
+#include "proto/tally.h"
 
 enum { LENGTH = 2, FLAGS_AT = 3 };
 
@@ -73,17 +71,6 @@ put_stored(struct outbuf *o, const struct meta *m, uint64_t bytes,
 			break;
 		}
 	OUT_LITERAL(o, "\r\n");
-}
-
-static void
-count_cas(struct exec *x, enum result res)
-{
-	if (res == RESULT_STORED)
-		COUNT(x->counters, cas_hits);
-	else if (res == RESULT_EXISTS)
-		COUNT(x->counters, cas_badval);
-	else if (res == RESULT_NOT_FOUND)
-		COUNT(x->counters, cas_misses);
 }
 
 static enum step
@@ -154,9 +141,7 @@ cmd_ms(struct exec *x, struct request *req)
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
 	event_store(x, req, &sr, res, &done);
-	if (sr.spec.compare &&
-	    (sr.spec.mode == STORE_SET || sr.spec.mode == STORE_REPLACE))
-		count_cas(x, res);
+	tally_cas(x, &sr.spec, res);
 	return answer_store(req, &m, res, sr.bytes, &done);
 }
 
@@ -184,20 +169,6 @@ arith_spec(const struct meta *m, struct arith_spec *spec)
 	}
 	return m->mode == META_NO_MODE || m->mode == 'I' || m->mode == '+' ||
 	    m->mode == 'D' || m->mode == '-';
-}
-
-static void
-count_arith(struct exec *x, const struct arith_spec *spec, enum result res,
-    bool made)
-{
-	if (res == RESULT_STORED && !made && spec->decrement)
-		COUNT(x->counters, decr_hits);
-	else if (res == RESULT_STORED && !made)
-		COUNT(x->counters, incr_hits);
-	else if (res == RESULT_NOT_FOUND && spec->decrement)
-		COUNT(x->counters, decr_misses);
-	else if (res == RESULT_NOT_FOUND)
-		COUNT(x->counters, incr_misses);
 }
 
 static void
@@ -265,7 +236,8 @@ cmd_ma(struct exec *x, struct request *req)
 		return meta_fail(req,
 		    "CLIENT_ERROR invalid mode for ma M token\r\n");
 	res = cache_arith(x->cache, x->local, &m.key, &spec, x->now, &done);
-	count_arith(x, &spec, res, done.made);
+	if (!done.made)
+		tally_arith(x, spec.decrement, res);
 	switch (res) {
 	case RESULT_STORED:
 		if (!meta_has(&m, 'q'))

@@ -9,9 +9,7 @@
 #include "proto/events.h"
 #include "proto/pending.h"
 #include "proto/prefix.h"
-
-/* Longest data block that memcached's parser takes: 2^31 - 3. */
-#define BYTES_MAX ((uint64_t)2147483645)
+#include "proto/tally.h"
 
 enum { KEY = 1, FLAGS, EXPTIME, BYTES, CAS, WORDS_MIN = 5 };
 
@@ -53,8 +51,7 @@ parse(struct exec *x, const struct token *t, size_t n, struct store_request *sr)
 }
 
 static void
-answer(struct exec *x, struct request *req, const struct store_request *sr,
-    enum result res)
+answer(struct request *req, enum result res)
 {
 	switch (res) {
 	case RESULT_STORED:
@@ -77,14 +74,6 @@ answer(struct exec *x, struct request *req, const struct store_request *sr,
 		SAY(req, "NOT_STORED\r\n");
 		break;
 	}
-	if (!sr->spec.compare)
-		return;
-	if (res == RESULT_STORED)
-		COUNT(x->counters, cas_hits);
-	else if (res == RESULT_EXISTS)
-		COUNT(x->counters, cas_badval);
-	else if (res == RESULT_NOT_FOUND)
-		COUNT(x->counters, cas_misses);
 }
 
 enum step
@@ -114,6 +103,7 @@ cmd_store(struct exec *x, struct request *req)
 		return step;
 	event_store(x, req, &sr, res, &done);
 	prefix_count(x->env->prefixes, &sr.key, PREFIX_SET);
-	answer(x, req, &sr, res);
+	tally_cas(x, &sr.spec, res);
+	answer(req, res);
 	return STEP_DONE;
 }

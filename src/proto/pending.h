@@ -15,6 +15,9 @@
 
 #include "proto/request.h"
 
+/* Longest data block that memcached's parser takes: 2^31 - 3. */
+#define BYTES_MAX ((uint64_t)2147483645)
+
 struct pending {
 	struct item *item;
 	char *value;
