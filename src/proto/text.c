@@ -12,8 +12,7 @@
 
 enum { ROOM_FIRST = 4096, LINE_MAX_BYTES = 1024 };
 
-static void add(struct text *t, const char *fmt, va_list ap)
-    PRINTF_LIKE(2, 0);
+static void add(struct text *t, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 static void
 add(struct text *t, const char *fmt, va_list ap)

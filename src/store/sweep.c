@@ -36,7 +36,7 @@ begin(struct shard *s, rel_time now)
 /* True when the item was removed: the chain may have changed. */
 static bool
 look_at(struct shard *s, struct store_local *l, struct place at,
-    struct item *it, rel_time now)
+    struct item *it, rel_time now) REQUIRES(s->lock)
 {
 	s->counted[SHARD_COUNTER_crawler_items_checked]++;
 	shard_class(s, it)->event[CLASS_CRAWLER_CHECKED]++;
@@ -54,6 +54,7 @@ look_at(struct shard *s, struct store_local *l, struct place at,
 
 static void
 sweep_bucket(struct shard *s, struct store_local *l, rel_time now)
+    REQUIRES(s->lock)
 {
 	struct sweep *w = &s->sweep;
 	struct bucket *b = table_bucket(&s->table, w->bucket);
@@ -76,7 +77,7 @@ sweep_bucket(struct shard *s, struct store_local *l, rel_time now)
 
 bool
 sweep_dead(struct shard *s, struct store_local *l, rel_time now,
-    uint32_t buckets)
+    uint32_t buckets) UNCHECKED_LOCKING
 {
 	struct sweep *w = &s->sweep;
 
