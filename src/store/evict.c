@@ -55,6 +55,16 @@ evict_added(struct evict *e, uint8_t level)
 		e->in_reach++;
 	/* It may be in a bucket that was looked at already. */
 	e->fruitless = 0;
+	e->exhausted = false;
+}
+
+void
+evict_moved(struct evict *e, uint8_t from, uint8_t to)
+{
+	evict_removed(e, from);
+	e->count[to]++;
+	if (is_in_reach(e, to))
+		e->in_reach++;
 }
 
 void
@@ -64,6 +74,12 @@ evict_removed(struct evict *e, uint8_t level)
 	e->count[level]--;
 	if (is_in_reach(e, level))
 		e->in_reach--;
+}
+
+void
+evict_retry(struct evict *e)
+{
+	e->exhausted = false;
 }
 
 /* Moves the base up to the lowest level in use and chooses what goes next. */
@@ -104,7 +120,7 @@ pick_from(struct evict *e, struct bucket *b, struct place *at)
 enum evict_outcome
 evict_pick(struct evict *e, struct table *t, struct place *at)
 {
-	if (t->items == 0)
+	if (t->items == 0 || e->exhausted)
 		return EVICT_NOTHING;
 	if (e->in_reach <= e->goal / 2)
 		choose_reach(e, (uint32_t)(t->items / FRACTION) + 1);
@@ -119,11 +135,13 @@ evict_pick(struct evict *e, struct table *t, struct place *at)
 		e->hand++;
 		if (++e->fruitless < table_buckets(t))
 			continue;
-		/* Once around for nothing: those in reach are all held. */
+		/* Once around for nothing: all in reach are held. */
 		e->fruitless = 0;
-		if (e->reach == UINT8_MAX)
+		if (e->reach == UINT8_MAX || e->goal >= t->items) {
+			e->exhausted = true;
 			return EVICT_NOTHING;
-		choose_reach(e, UINT32_MAX);
+		}
+		choose_reach(e, 2 * e->goal);
 	}
 	return EVICT_LOOK_ON;
 }

@@ -21,6 +21,7 @@
 #ifndef STORE_EVICT_H
 #define STORE_EVICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct evict {
 	uint32_t in_reach;  /* items in reach now */
 	uint32_t hand;      /* bucket to look at next */
 	uint32_t fruitless; /* buckets looked at since the last victim */
+	bool exhausted;     /* nothing to give until evict_retry() */
 };
 
 enum evict_outcome {
@@ -51,8 +53,12 @@ uint8_t evict_lifted(const struct evict *e, uint8_t level, size_t size,
     size_t mean);
 
 /* Keep the counts: an item came, went, or changed its level. */
+void evict_moved(struct evict *e, uint8_t from, uint8_t to);
 void evict_added(struct evict *e, uint8_t level);
 void evict_removed(struct evict *e, uint8_t level);
+
+/* Readers may have let go since nothing was found: looks again. */
+void evict_retry(struct evict *e);
 
 /*
  * The next item to go, and where it is.  Looks at a bounded number of buckets.

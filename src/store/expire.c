@@ -41,13 +41,14 @@ expire_passed(struct expire_due *due, rel_time from, rel_time to)
 {
 	memset(due, 0, sizeof(*due));
 	for (unsigned level = 0; level < LEVELS; level++) {
-		rel_time first = (from >> LEVEL_BITS * level) + 1;
-		rel_time last = to >> LEVEL_BITS * level;
+		rel_time at = from >> LEVEL_BITS * level;
+		rel_time steps = (to >> LEVEL_BITS * level) - at;
 
-		if (to < from || last - first >= POSITIONS)
-			first = last - POSITIONS + 1;
-		for (rel_time at = first; at != last + 1; at++) {
-			unsigned c = 1 + level * POSITIONS + at % POSITIONS;
+		/* Time that ran backwards passes every position. */
+		if (to < from || steps > POSITIONS)
+			steps = POSITIONS;
+		for (; steps > 0; steps--) {
+			unsigned c = 1 + level * POSITIONS + ++at % POSITIONS;
 
 			due->code[c >> 6] |= (uint64_t)1 << (c & 63);
 		}

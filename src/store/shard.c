@@ -196,8 +196,7 @@ shard_lift(struct shard *s, struct place at, struct item *it)
 	    arena_true_size(item_size(it)), mean_size(s));
 
 	if (lifted != level) {
-		evict_removed(&s->evict, level);
-		evict_added(&s->evict, lifted);
+		evict_moved(&s->evict, level, lifted);
 		slot_set_level(at, lifted);
 	}
 }

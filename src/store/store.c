@@ -205,6 +205,22 @@ evict_some(struct store_local *l, int64_t need, rel_time now)
 	return false;
 }
 
+/* Whether evicting gave anything; if not, all shards look again next time. */
+static bool
+evict_or_give_up(struct store_local *l, int64_t need, rel_time now)
+{
+	struct store *st = l->store;
+
+	if (evict_some(l, need, now))
+		return true;
+	for (unsigned i = 0; i < st->shards; i++) {
+		shard_lock(&st->shard[i]);
+		evict_retry(&st->shard[i].evict);
+		shard_unlock(&st->shard[i], l);
+	}
+	return false;
+}
+
 /*
  * Without eviction, memory comes back from what is dead already: a turn of
  * sweeping each shard, while the sweep has work for this second.
@@ -261,7 +277,8 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 			help_compact(l);
 			break;
 		}
-		if (st->evict ? !evict_some(l, missing, now) : !reclaim(l, now))
+		if (st->evict ? !evict_or_give_up(l, missing, now) :
+				!reclaim(l, now))
 			return false;
 	}
 	return true;
@@ -278,7 +295,7 @@ store_settle(struct store_local *l, rel_time now)
 		int64_t over = atomic_load(&st->used) +
 		    atomic_load(&st->squeeze) - atomic_load(&st->limit);
 
-		if (over <= 0 || !evict_some(l, over, now))
+		if (over <= 0 || !evict_or_give_up(l, over, now))
 			break;
 		store_local_done(l);
 	}

@@ -169,8 +169,10 @@ table_init(struct table *t)
 {
 	memset((void *)t, 0, sizeof(*t));
 	t->low_mask = TABLE_SEGMENT - 1;
-	if (!add_segment(t, 0))
+	if (!add_segment(t, 0)) {
+		table_free(t);
 		return false;
+	}
 	atomic_store(&t->buckets, TABLE_SEGMENT);
 	return true;
 }
@@ -188,6 +190,7 @@ table_free(struct table *t)
 			if (d[i] != NULL)
 				arena_free_lines(d[i], SEGMENT_BYTES);
 		arena_free(d, directory_size(k) * sizeof(*d));
+		atomic_store(&t->directory[k], NULL);
 	}
 }
 

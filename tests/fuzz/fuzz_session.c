@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fuzz_session.c - two clients of a tiny cache, who send any bytes.
+ *
+ * The input begins with four bytes of settings.  The rest is what the clients
+ * send; a byte 0xff ends a piece of it, and the byte behind it says what
+ * happens next: enum event.
+ *
+ * Nothing may end the process.  Replies must be such that a client can tell
+ * them apart, the store's sums must agree, and in the end no byte is left.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "fake_arena.h"
+#include "framing.h"
+#include "fuzz/fuzz.h"
+#include "rig.h"
+#include "wire.h"
+
+enum {
+	SETTINGS = 4,
+	CLIENTS = 2,
+	MARK = 0xff,
+	INPUT_MAX = 4096,
+	OUTPUT_MAX = 256 * 1024, /* a client who gets more than that goes */
+	FILLER_BYTES = 512,
+};
+
+enum event {
+	PIECE,    /* what follows comes later: 0xff 0x00 */
+	A_SECOND, /* the clock moves on */
+	AN_HOUR,
+	SWEEP,   /* a pass of the sweep */
+	COMPACT, /* one that moves items */
+	OTHER_CLIENT,
+	RECONNECT, /* the client goes, and comes again */
+	SETTLE,    /* what the maintenance thread does */
+	NO_MEMORY, /* allocations of the store fail after a few more */
+	MEMORY,
+	THE_BYTE_ITSELF,
+	FILLER, /* the client sends up to 11000 bytes of a value */
+	EVENTS,
+};
+
+struct play {
+	struct rig rig;
+	struct wire wire[CLIENTS];
+	unsigned client;
+};
+
+static struct rig_config
+config_from(const uint8_t *s)
+{
+	static const size_t limits[] = { 40 * 1024, 64 * 1024, 256 * 1024,
+		16 * 1024 * 1024 };
+	static const size_t largest[] = { 1024, 9000, 20000, 1 << 20 };
+
+	return (struct rig_config){
+		.limit = limits[s[0] & 3],
+		.item_max = largest[s[0] >> 2 & 3],
+		.no_evict = s[0] & 16,
+		.no_cas = s[0] & 32,
+	};
+}
+
+static void
+connect(struct play *p, unsigned client, const uint8_t *s)
+{
+	static const size_t readers[] = { 0, 97, 1000, 4000 };
+	struct wire *w = &p->wire[client];
+
+	wire_open(w, &p->rig);
+	w->send_max = readers[s[1] & 3];
+	w->budget = s[1] >> 2 & 7;
+	w->copies_values = s[1] & 32;
+	w->got_max = OUTPUT_MAX;
+}
+
+static void
+disconnect(struct play *p, unsigned client)
+{
+	struct wire *w = &p->wire[client];
+
+	CHECK(w->session.binary || w->len > OUTPUT_MAX ||
+	    framing_is_sane(w->got, w->len));
+	wire_close(w);
+}
+
+static void
+begin(struct play *p, const uint8_t *s)
+{
+	struct rig_config config = config_from(s);
+
+	memset((void *)p, 0, sizeof(*p));
+	rig_open(&p->rig, &config);
+	p->rig.env.flush_enabled = !(s[2] & 1);
+	p->rig.env.dump_enabled = !(s[2] & 2);
+	p->rig.env.watch_enabled = !(s[2] & 4);
+	p->rig.env.track_sizes = s[2] & 8;
+	p->rig.env.shutdown_enabled = s[2] & 16;
+	p->rig.env.watch_buffer = s[2] & 32 ? 300 : 64 * 1024;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		connect(p, i, s);
+}
+
+static bool
+is_thin(const void *p, size_t size)
+{
+	return ((uintptr_t)p >> 5 ^ size) % 2;
+}
+
+static void
+happen(struct play *p, uint8_t event, const uint8_t *s)
+{
+	static const char filler[FILLER_BYTES];
+	struct rig *r = &p->rig;
+
+	switch (event % EVENTS) {
+	case A_SECOND:
+	case AN_HOUR:
+		r->x.now += event % EVENTS == A_SECOND ? 1 : 3600;
+		store_flush_due(r->store, r->x.now);
+		break;
+	case SWEEP:
+	case COMPACT:
+		rig_sweep(r, 50, event % EVENTS == COMPACT ? 3000 : 0);
+		break;
+	case OTHER_CLIENT:
+		p->client = (p->client + 1) % CLIENTS;
+		wire_wake(&p->wire[p->client]);
+		break;
+	case RECONNECT:
+		disconnect(p, p->client);
+		connect(p, p->client, s);
+		break;
+	case SETTLE:
+		store_settle(&r->local, r->x.now);
+		break;
+	case NO_MEMORY:
+		fake_arena_fail_after(event / EVENTS);
+		break;
+	case MEMORY:
+		fake_arena_heal();
+		break;
+	case THE_BYTE_ITSELF:
+		wire_put(&p->wire[p->client], "\xff", 1);
+		break;
+	case FILLER:
+		for (int i = 0; i <= event / EVENTS; i++)
+			wire_put(&p->wire[p->client], filler, FILLER_BYTES);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+end(struct play *p)
+{
+	fake_arena_heal();
+	CHECK(rig_used(&p->rig) == fake_arena_bytes());
+	for (unsigned i = 0; i < CLIENTS; i++)
+		disconnect(p, i);
+	CHECK(rig_is_sane(&p->rig, 0));
+	store_flush(p->rig.store, p->rig.x.now);
+	rig_sweep(&p->rig, 1000, 0);
+	for (unsigned i = 0; i < p->rig.store->shards; i++)
+		CHECK(p->rig.store->shard[i].table.items == 0);
+	rig_close(&p->rig);
+	CHECK(fake_arena_bytes() == 0 && fake_arena_blocks() == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct play p;
+	const uint8_t *at = data + SETTINGS, *stop = data + size;
+
+	if (size < SETTINGS || size > INPUT_MAX)
+		return 0;
+	fake_arena_set_thin(is_thin);
+	begin(&p, data);
+	while (at < stop) {
+		const uint8_t *mark = memchr(at, MARK, (size_t)(stop - at));
+		const uint8_t *to = mark != NULL ? mark : stop;
+
+		if (to > at)
+			wire_put(&p.wire[p.client], (const char *)at,
+			    (size_t)(to - at));
+		at = to + 1;
+		if (mark != NULL && at < stop)
+			happen(&p, *at++, data);
+	}
+	end(&p);
+	return 0;
+}

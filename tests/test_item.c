@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_item.c - a stored value, and its layout.
+ */
+#include "config.h"
+
+#include "store/item.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+enum { HEADER = 24, THREADS = 3, ROUNDS = 100000 };
+
+/* An item in a block of exactly its size; its value is `value`. */
+static struct item *
+make(const struct item_spec *spec, const char *value)
+{
+	struct item_spec s = *spec;
+	struct item *it;
+	void *memory;
+
+	s.value_len = (uint32_t)strlen(value);
+	memory = malloc(item_size_for(&s));
+	REQUIRE(memory != NULL);
+	it = item_init(memory, &s);
+	memcpy(item_value(it), value, s.value_len);
+	return it;
+}
+
+static struct item_spec
+plain(const char *key)
+{
+	return (struct item_spec){ .key = { key, strlen(key), false, 0 } };
+}
+
+static void
+the_header_is_as_it_is_drawn(void)
+{
+	CHECK_EQ(offsetof(struct item, word), 0);
+	CHECK_EQ(offsetof(struct item, exptime), 8);
+	CHECK_EQ(offsetof(struct item, accessed), 12);
+	CHECK_EQ(offsetof(struct item, value_len), 16);
+	CHECK_EQ(offsetof(struct item, refs), 20);
+	CHECK_EQ(offsetof(struct item, data), HEADER);
+}
+
+static void
+a_plain_item_pays_for_no_field(void)
+{
+	struct item_spec spec = plain("abc");
+	struct item *it = make(&spec, "value");
+
+	CHECK_EQ(item_size(it), HEADER + 3 + 5);
+	CHECK(item_key(it) == it->data);
+	CHECK(item_value(it) == it->data + 3);
+	CHECK_BYTES(it->data, 8, "abcvalue");
+	CHECK_EQ(it->word, 0);
+	free(it);
+}
+
+static void
+fields_stand_before_the_key(void)
+{
+	for (int bits = 0; bits < 4; bits++) {
+		bool cas = bits & 1, flags = bits & 2;
+		struct item_spec spec = plain("key");
+		struct item *it;
+		size_t at = HEADER + (cas ? 8 : 0) + (flags ? 4 : 0);
+
+		spec.own_cas = cas;
+		spec.client_flags = flags ? 0x12345678 : 0;
+		spec.exptime = 77;
+		it = make(&spec, "value");
+		unit_note("cas %d flags %d", cas, flags);
+		CHECK_EQ(item_size(it), at + 8);
+		CHECK_EQ(item_size_for(&spec), at + 3);
+		CHECK(item_key(it) == (char *)it + at);
+		CHECK(item_value(it) == (char *)it + at + 3);
+		CHECK_BYTES(item_key(it), 8, "keyvalue");
+		CHECK_EQ(item_client_flags(it), spec.client_flags);
+		CHECK_EQ(it->exptime, 77);
+		CHECK_EQ(item_key_len(it), 3);
+		CHECK_EQ(it->value_len, 5);
+		free(it);
+	}
+	unit_note("%s", "");
+}
+
+static void
+the_number_of_the_store_is_the_cas_number(void)
+{
+	const uint64_t largest = ((uint64_t)1 << 43) - 1;
+	struct item_spec spec = plain("k");
+	struct item *it = make(&spec, "");
+
+	CHECK_EQ(item_stored(it), 0);
+	it->word |= largest << ITEM_SEQ_SHIFT;
+	CHECK_EQ(item_stored(it), largest);
+	CHECK_EQ(item_cas(it), largest);
+	CHECK_EQ(item_fields(it->word), 0);
+	free(it);
+}
+
+static void
+a_cas_number_of_its_own_stands_beside_it(void)
+{
+	struct item_spec spec = plain("k");
+	uint64_t cas = UINT64_MAX - 5;
+	struct item *it;
+
+	spec.own_cas = true;
+	spec.client_flags = 9;
+	it = make(&spec, "v");
+	memcpy(it->data, &cas, sizeof(cas));
+	it->word |= (uint64_t)42 << ITEM_SEQ_SHIFT;
+
+	CHECK_EQ(item_stored(it), 42);
+	CHECK(item_cas(it) == cas);
+	CHECK_EQ(item_client_flags(it), 9);
+	CHECK_BYTES(item_key(it), 2, "kv");
+	free(it);
+}
+
+static void
+bits_and_number_do_not_overlap(void)
+{
+	static const enum item_bit bits[] = { ITEM_CAS, ITEM_FLAGS,
+		ITEM_BINARY_KEY, ITEM_STALE, ITEM_WON, ITEM_FETCHED,
+		ITEM_LINKED };
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		CHECK_EQ(all & bits[i], 0);
+		all |= bits[i];
+	}
+	CHECK_EQ(all >> ITEM_SEQ_SHIFT, 0);
+}
+
+static void
+a_binary_key_is_marked_and_kept_as_bytes(void)
+{
+	struct item_spec spec = { .key = { "a\0\xff", 3, true, 0 } };
+	struct item *it = make(&spec, "");
+
+	CHECK(it->word & ITEM_BINARY_KEY);
+	CHECK_BYTES(item_key(it), item_key_len(it), "a\0\xff");
+	free(it);
+}
+
+static void
+keys_of_every_length_fit(void)
+{
+	char key[KEY_MAX];
+
+	memset(key, 'k', sizeof(key));
+	for (size_t n = 1; n <= KEY_MAX; n++) {
+		struct item_spec spec = { .key = { key, n, false, 0 } };
+		struct key same = { key, n, false, 0 };
+		struct key shorter = { key, n - 1, false, 0 };
+		struct item *it = make(&spec, "v");
+
+		CHECK_EQ(item_key_len(it), n);
+		CHECK(item_has_key(it, &same));
+		CHECK(!item_has_key(it, &shorter));
+		CHECK(*item_value(it) == 'v');
+		key[n - 1] = 'x';
+		CHECK(!item_has_key(it, &same));
+		key[n - 1] = 'k';
+		free(it);
+	}
+}
+
+/* Whether the child is ended by abort(). */
+static bool
+aborts(size_t key_len, uint64_t value_len)
+{
+	static char key[KEY_MAX + 1];
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct item_spec spec = {
+			.key = { key, key_len, false, 0 },
+			.value_len = (uint32_t)value_len,
+		};
+		struct rlimit no_core = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &no_core);
+		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		item_init(malloc(1024), &spec);
+		_exit(0);
+	}
+	REQUIRE(child > 0);
+	REQUIRE(waitpid(child, &status, 0) == child);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void
+what_no_item_can_hold_ends_the_process(void)
+{
+	CHECK(aborts(0, 1));
+	CHECK(aborts(KEY_MAX + 1, 1));
+	CHECK(aborts(1, VALUE_MAX + 1));
+	CHECK(!aborts(KEY_MAX, 1));
+	CHECK(!aborts(1, VALUE_MAX));
+}
+
+static void
+the_last_reference_says_so(void)
+{
+	struct item_spec spec = plain("k");
+	struct item *it = make(&spec, "v");
+
+	CHECK(item_ref(it));
+	CHECK(item_ref(it));
+	CHECK(!item_unref(it));
+	CHECK_EQ(item_key_len(it), 1);
+	CHECK(!item_unref(it));
+	CHECK(item_unref(it));
+	free(it);
+}
+
+static void
+references_are_refused_before_they_overflow(void)
+{
+	char key[KEY_MAX];
+	struct item_spec spec = { .key = { key, KEY_MAX, false, 0 } };
+	struct item *it;
+	long more = 0;
+
+	memset(key, 'k', sizeof(key));
+	it = make(&spec, "v");
+	atomic_fetch_add(&it->refs, 0xfff000u << 8);
+	while (item_ref(it) && more < 0x2000)
+		more++;
+
+	CHECK(more < 0x1000);
+	CHECK_EQ(item_key_len(it), KEY_MAX);
+	CHECK(!item_ref(it));
+	CHECK(!item_unref(it));
+	CHECK(item_ref(it));
+	free(it);
+}
+
+static void *
+ref_and_unref(void *arg)
+{
+	struct item *it = arg;
+	long last = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!item_ref(it))
+			return it;
+		last += item_unref(it);
+	}
+	return last == 0 ? NULL : it;
+}
+
+static void
+references_are_counted_from_many_threads(void)
+{
+	struct item_spec spec = plain("key");
+	struct item *it = make(&spec, "v");
+	pthread_t t[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		REQUIRE(pthread_create(&t[i], NULL, ref_and_unref, it) == 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *bad;
+
+		pthread_join(t[i], &bad);
+		CHECK(bad == NULL);
+	}
+	CHECK_EQ(item_key_len(it), 3);
+	CHECK(item_unref(it));
+	free(it);
+}
+
+static void
+an_item_expires_when_its_second_has_come(void)
+{
+	struct item it = { .exptime = 100 };
+
+	CHECK(!item_is_expired(&it, 99));
+	CHECK(item_is_expired(&it, 100));
+	CHECK(item_is_expired(&it, 101));
+	it.exptime = 0;
+	CHECK(!item_is_expired(&it, UINT32_MAX));
+	it.exptime = CLOCK_LONG_AGO;
+	CHECK(item_is_expired(&it, CLOCK_FIRST));
+}
+
+UNIT("item", TEST(the_header_is_as_it_is_drawn),
+    TEST(a_plain_item_pays_for_no_field), TEST(fields_stand_before_the_key),
+    TEST(the_number_of_the_store_is_the_cas_number),
+    TEST(a_cas_number_of_its_own_stands_beside_it),
+    TEST(bits_and_number_do_not_overlap),
+    TEST(a_binary_key_is_marked_and_kept_as_bytes),
+    TEST(keys_of_every_length_fit),
+    TEST(what_no_item_can_hold_ends_the_process),
+    TEST(the_last_reference_says_so),
+    TEST(references_are_refused_before_they_overflow),
+    TEST(references_are_counted_from_many_threads),
+    TEST(an_item_expires_when_its_second_has_come))
