@@ -36,6 +36,7 @@ unit_tests += tests/test_session_output
 unit_tests += tests/test_shard
 unit_tests += tests/test_sizeclass
 unit_tests += tests/test_store
+unit_tests += tests/test_store_walk
 unit_tests += tests/test_sweep
 unit_tests += tests/test_table
 unit_tests += tests/test_token
@@ -60,6 +61,7 @@ tests_test_session_SOURCES = tests/test_session.c $(fake_arena)
 tests_test_session_output_SOURCES = tests/test_session_output.c $(fake_arena)
 tests_test_shard_SOURCES = tests/test_shard.c $(fake_arena)
 tests_test_store_SOURCES = tests/test_store.c $(fake_arena)
+tests_test_store_walk_SOURCES = tests/test_store_walk.c $(fake_arena)
 tests_test_sweep_SOURCES = tests/test_sweep.c $(fake_arena)
 tests_test_table_SOURCES = tests/test_table.c $(fake_arena)
 
@@ -72,6 +74,7 @@ fuzzers = \
 
 if FUZZ
 EXTRA_PROGRAMS += $(fuzzers)
+CLEANFILES += $(fuzzers)
 fuzz_main = tests/fuzz/fuzz.h
 else
 unit_tests += $(fuzzers)

@@ -18,7 +18,7 @@ enum { THREADS = 3, ROUNDS = 200000, SUMS = 10000000 };
 static void
 a_new_set_counts_from_0(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct counters *c = counters_new(&set);
 
 	REQUIRE(c != NULL);
@@ -31,7 +31,7 @@ a_new_set_counts_from_0(void)
 static void
 a_sum_is_over_all_threads(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct counters *a = counters_new(&set), *b = counters_new(&set);
 
 	REQUIRE(a != NULL && b != NULL);
@@ -49,7 +49,7 @@ a_sum_is_over_all_threads(void)
 static void
 a_reset_begins_again_at_0(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct counters *a = counters_new(&set), *b;
 
 	REQUIRE(a != NULL);
@@ -72,7 +72,7 @@ a_reset_begins_again_at_0(void)
 static void
 large_counts_are_not_cut(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct counters *a = counters_new(&set);
 
 	REQUIRE(a != NULL);
@@ -114,7 +114,7 @@ start_adders(struct adder a[THREADS], struct counter_set *set)
 static void
 no_add_is_lost_and_no_sum_falls(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct adder a[THREADS];
 	uint64_t sum = 0;
 	bool rises = true;
@@ -167,7 +167,7 @@ reset_on(void *arg)
 static void
 a_reset_meanwhile_leaves_no_sum_below_0(void)
 {
-	struct counter_set set = { 0 };
+	struct counter_set set = { .first = NULL };
 	struct busy b = { .set = &set };
 	uint64_t largest = 0;
 	pthread_t t[3];

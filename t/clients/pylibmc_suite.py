@@ -195,8 +195,8 @@ def administration():
               v.decode() if isinstance(v, bytes) else v
               for k, v in values.items()}
     check(values['version'].startswith('1.6.'), 'get_stats: version')
-    same(values['curr_items'], stats(PORT)['curr_items'],
-         'get_stats: curr_items')
+    same(values['total_items'], stats(PORT)['total_items'],
+         'get_stats: total_items')
     settings = c.get_stats('settings')[0][1]
     check(settings, "get_stats('settings')")
     check(c.get_stats('items')[0][1], "get_stats('items')")

@@ -220,8 +220,8 @@ def administration():
     name, values = found[0]
     same(name, '127.0.0.1:%d (1)' % PORT, 'get_stats: which')
     check(values['version'].startswith('1.6.'), 'get_stats: version')
-    same(values['curr_items'], stats(PORT)['curr_items'],
-         'get_stats: curr_items')
+    same(values['total_items'], stats(PORT)['total_items'],
+         'get_stats: total_items')
     same(c.get_stats('settings')[0][1]['evictions'], 'on',
          "get_stats('settings')")
     check('items:1:number' in c.get_stats('items')[0][1],
