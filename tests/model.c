@@ -47,9 +47,10 @@ model_put(struct model *m, struct known *k, const char *value, size_t n)
 }
 
 bool
-model_fits(size_t key_len, size_t n, uint32_t flags)
+model_fits(const struct model *m, size_t key_len, size_t n, uint32_t flags)
 {
-	return 48 + 8 + key_len + 1 + (flags != 0 ? 4 : 0) + n + 2 <=
+	return 48 + (m->cas_enabled ? 8 : 0) + key_len + 1 +
+	    (flags != 0 ? 4 : 0) + n + 2 <=
 	    MODEL_ITEM_MAX;
 }
 
@@ -69,7 +70,7 @@ model_join(struct model *m, const struct model_request *q, struct known *k)
 
 	if (!matches(m, k, q->spec.compare, q->spec.cas))
 		return RESULT_EXISTS;
-	if (!model_fits(q->item.key.len, k->len + n, k->client_flags))
+	if (!model_fits(m, q->item.key.len, k->len + n, k->client_flags))
 		return RESULT_NOT_STORED;
 	memcpy(value + (append ? 0 : n), k->value, k->len);
 	memcpy(value + (append ? k->len : 0), q->value, n);

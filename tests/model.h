@@ -40,7 +40,9 @@ struct model_request {
 	char value[MODEL_ITEM_MAX];
 };
 
-bool model_fits(size_t key_len, size_t value_len, uint32_t client_flags);
+/* As memcached: without CAS numbers an item has 8 bytes more room. */
+bool model_fits(const struct model *m, size_t key_len, size_t value_len,
+    uint32_t client_flags);
 bool model_expired(const struct model *m, const struct known *k);
 
 /* The living item, or NULL and why; a dead one is gone then. */

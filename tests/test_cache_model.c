@@ -117,7 +117,9 @@ any_value(struct play *p, char *value)
 		rng_fill(&p->rng, value, n);
 		return n;
 	case 4:
-		n = pick(p, ITEM_MAX - 100);
+		/* now and then one that is just within the limit, or not */
+		n = pick(p, 2) ? pick(p, ITEM_MAX - 100) :
+				 ITEM_MAX - 80 + pick(p, 30);
 		memset(value, (int)pick(p, 256), n);
 		return n;
 	default:
@@ -184,7 +186,7 @@ step_store(struct play *p)
 	it = cache_prepare(&r->cache, &r->local, &q.item, now(p), &res);
 	SAME(p,
 	    (it != NULL) ==
-		model_fits(q.item.key.len, q.item.value_len,
+		model_fits(&p->model, q.item.key.len, q.item.value_len,
 		    q.item.client_flags));
 	if (it == NULL) {
 		SAME(p, res == RESULT_TOO_LARGE);

@@ -401,6 +401,15 @@ store_flush_due(struct store *st, rel_time now)
 
 /* Sweeping. */
 
+/* Readers may have let go of what eviction passed over. */
+static void
+look_again(struct shard *s, struct store_local *l)
+{
+	shard_lock(s);
+	evict_retry(&s->evict);
+	shard_unlock(s, l);
+}
+
 static void
 sweep_shard(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets)
@@ -431,6 +440,7 @@ store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
 	struct store *st = l->store;
 
 	for (unsigned i = 0; i < st->shards; i++) {
+		look_again(&st->shard[i], l);
 		sweep_shard(&st->shard[i], l, now, sweep / st->shards);
 		if (atomic_load(&st->compact))
 			compact_shard(&st->shard[i], l, compact / st->shards);
