@@ -347,7 +347,7 @@ END
 
 # Counters: what each kind of md adds.
 my @counters = (
-	['a delete', "md q", "HD\r\n", 'delete_hits curr_items'],
+	['a delete', "md q", "HD\r\n", 'delete_hits'],
 	['a miss', "md none", "NF\r\n", 'delete_misses'],
 	['a miss with I', "md none I", "NF\r\n", 'delete_misses'],
 	['C refused', "md q C0", "EX\r\n", 'delete_misses'],

@@ -378,7 +378,7 @@ for (
 	['a hit of MD', "ma q MD v", "VA 1\r\n0\r\n", 'decr_hits'],
 	['a miss', "ma none", "NF\r\n", 'incr_misses'],
 	['a miss of MD', "ma none MD", "NF\r\n", 'decr_misses'],
-	['a creation', "ma fresh N0", "HD\r\n", 'total_items curr_items'],
+	['a creation', "ma fresh N0", "HD\r\n", 'total_items'],
 	['C refused', "ma q C1", "EX\r\n", ''],
 	['a refused flag', "ma q z",
 	 "CLIENT_ERROR invalid or duplicate flag\r\n", ''],
