@@ -355,7 +355,9 @@ for (@rows) {
 	for (qw(bytes_read bytes_written)) {
 		cmp_ok($after->{$_}, '<', 10_000, "$_ begins again");
 	}
-	is($after->{$_}, $before->{$_}, "$_ stays") for qw(pid curr_items bytes
+	# The sweep may remove an expired item meanwhile, but not all.
+	cmp_ok($after->{$_}, '>', 0, "$_ stays") for qw(curr_items bytes);
+	is($after->{$_}, $before->{$_}, "$_ stays") for qw(pid
 	    curr_connections limit_maxbytes max_connections threads version
 	    pointer_size);
 	cmp_ok($after->{uptime}, '>=', $before->{uptime}, 'uptime goes on');
