@@ -39,6 +39,7 @@ unit_tests += tests/test_store
 unit_tests += tests/test_store_walk
 unit_tests += tests/test_sweep
 unit_tests += tests/test_table
+unit_tests += tests/test_text
 unit_tests += tests/test_token
 unit_tests += tests/test_uri
 

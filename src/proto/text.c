@@ -10,33 +10,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROOM_FIRST = 4096, LINE_MAX_BYTES = 1024 };
+enum { ROOM_FIRST = 4096 };
 
 static void add(struct text *t, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
+/* Makes room for `more` bytes and their NUL. */
+static bool
+make_room(struct text *t, size_t more)
+{
+	size_t room = t->room == 0 ? ROOM_FIRST : t->room;
+	char *p;
+
+	while (room - t->len <= more)
+		room *= 2;
+	if (room == t->room)
+		return true;
+	p = realloc(t->p, room);
+	if (p == NULL)
+		return false;
+	t->p = p;
+	t->room = room;
+	return true;
+}
 
 static void
 add(struct text *t, const char *fmt, va_list ap)
 {
+	va_list again;
 	int n;
 
 	if (t->failed)
 		return;
-	if (t->room - t->len < LINE_MAX_BYTES) {
-		size_t room = t->room == 0 ? ROOM_FIRST : 2 * t->room;
-		char *p = realloc(t->p, room);
-
-		if (p == NULL) {
-			t->failed = true;
-			return;
-		}
-		t->p = p;
-		t->room = room;
-	}
-	n = vsnprintf(t->p + t->len, t->room - t->len, fmt, ap);
-	if (n < 0 || (size_t)n >= t->room - t->len)
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0 || !make_room(t, (size_t)n)) {
 		t->failed = true;
-	else
-		t->len += (size_t)n;
+		return;
+	}
+	vsnprintf(t->p + t->len, t->room - t->len, fmt, ap);
+	t->len += (size_t)n;
 }
 
 void
