@@ -96,12 +96,6 @@ choose_reach(struct evict *e, uint32_t want)
 }
 
 static bool
-is_held(const struct item *it)
-{
-	return atomic_load_explicit(&it->refs, memory_order_relaxed) >= 0x200;
-}
-
-static bool
 pick_from(struct evict *e, struct bucket *b, struct place *at)
 {
 	for (; b != NULL; b = table_next(b))
@@ -109,7 +103,7 @@ pick_from(struct evict *e, struct bucket *b, struct place *at)
 			struct item *it = slot_item(b, i);
 
 			if (it == NULL || !is_in_reach(e, slot_level(b, i)) ||
-			    is_held(it))
+			    item_is_held(it))
 				continue;
 			*at = (struct place){ b, i };
 			return true;

@@ -168,6 +168,14 @@ item_ref(struct item *it)
 	return true;
 }
 
+/* Whether somebody beside the table refers to a linked item. */
+static inline bool
+item_is_held(const struct item *it)
+{
+	/* acquire: what a reader did before it let go has been done */
+	return atomic_load_explicit(&it->refs, memory_order_acquire) >= 0x200;
+}
+
 /* Gives a reference back; true when it was the last one. */
 static inline bool
 item_unref(struct item *it)

@@ -205,6 +205,15 @@ evict_some(struct store_local *l, int64_t need, rel_time now)
 	return false;
 }
 
+/* Readers may have let go of what eviction passed over. */
+static void
+look_again(struct shard *s, struct store_local *l)
+{
+	shard_lock(s);
+	evict_retry(&s->evict);
+	shard_unlock(s, l);
+}
+
 /* Whether evicting gave anything; if not, all shards look again next time. */
 static bool
 evict_or_give_up(struct store_local *l, int64_t need, rel_time now)
@@ -213,11 +222,8 @@ evict_or_give_up(struct store_local *l, int64_t need, rel_time now)
 
 	if (evict_some(l, need, now))
 		return true;
-	for (unsigned i = 0; i < st->shards; i++) {
-		shard_lock(&st->shard[i]);
-		evict_retry(&st->shard[i].evict);
-		shard_unlock(&st->shard[i], l);
-	}
+	for (unsigned i = 0; i < st->shards; i++)
+		look_again(&st->shard[i], l);
 	return false;
 }
 
@@ -400,15 +406,6 @@ store_flush_due(struct store *st, rel_time now)
 }
 
 /* Sweeping. */
-
-/* Readers may have let go of what eviction passed over. */
-static void
-look_again(struct shard *s, struct store_local *l)
-{
-	shard_lock(s);
-	evict_retry(&s->evict);
-	shard_unlock(s, l);
-}
 
 static void
 sweep_shard(struct shard *s, struct store_local *l, rel_time now,

@@ -105,8 +105,7 @@ move_if_thin(struct sweep *w, struct place at, struct item *it)
 	size_t size = item_size(it);
 	struct item *copy;
 
-	if (size > MOVE_MAX || !arena_is_thin(it, size) ||
-	    atomic_load_explicit(&it->refs, memory_order_acquire) >= 0x200)
+	if (size > MOVE_MAX || !arena_is_thin(it, size) || item_is_held(it))
 		return;
 	copy = arena_alloc_dense(size);
 	if (copy == NULL)
