@@ -128,6 +128,8 @@ src_libleasecached_a_SOURCES += \
 	src/base/file.h \
 	src/base/hash.c \
 	src/base/hash.h \
+	src/base/heap.c \
+	src/base/heap.h \
 	src/base/lock.c \
 	src/base/lock.h \
 	src/base/log.c \
@@ -136,5 +138,7 @@ src_libleasecached_a_SOURCES += \
 	src/base/mailbox.h \
 	src/base/num.c \
 	src/base/num.h \
+	src/base/siphash.c \
+	src/base/siphash.h \
 	src/base/uri.c \
 	src/base/uri.h
