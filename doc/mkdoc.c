@@ -109,11 +109,13 @@ print_option_head(const struct option_row *row)
 static void
 print_option(const struct option_row *row)
 {
+	const char *preset = row->preset != NULL ? row->preset : row->derived;
+
 	print_option_head(row);
 	print_sentence(row->sentence);
-	if (row->preset != NULL && row->arg != NULL) {
+	if (preset != NULL && row->arg != NULL) {
 		printf("The default is ");
-		print_plain(row->preset);
+		print_plain(preset);
 		puts(".");
 	}
 }

@@ -15,6 +15,7 @@ src_libleasecached_a_SOURCES += \
 	src/option.def \
 	src/option.h \
 	src/option_help.c \
+	src/option_lease.c \
 	src/option_listen.c \
 	src/option_parse.h \
 	src/option_report.c \
@@ -83,7 +84,8 @@ src_libleasecached_a_SOURCES += \
 	src/cache/cache_delete.c \
 	src/cache/cache_read.c \
 	src/cache/cache_store.c \
-	src/cache/held.h
+	src/cache/held.h \
+	src/cache/lease_config.h
 
 src_libleasecached_a_SOURCES += \
 	src/store/arena.h \

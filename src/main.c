@@ -82,6 +82,8 @@ addresses(const struct options *o)
 
 	for (size_t i = 0; a != NULL && i < o->n_listen; i++) {
 		a[i].host = o->listen[i].host;
+		a[i].mode = o->listen[i].mode;
+		a[i].wait_ms = o->listen[i].wait_ms;
 		a[i].port = o->listen[i].port;
 		if (a[i].port < 0)
 			a[i].port = o->port;
@@ -124,6 +126,7 @@ config_from(struct context *c, const struct listen_address *a)
 		.detail_enabled = o->detail_enabled,
 		.prefix_delimiter = o->prefix_delimiter,
 		.watch_buffer = o->watcher_logbuf_size,
+		.lease = o->lease,
 		.settings = c,
 		.report_settings = report_settings,
 		.on_ready = report_ready,

@@ -137,6 +137,8 @@ take_word(struct option_parse *p, char *word)
 	row = find_word(word, &negated);
 	if (value != NULL)
 		*value = '=';
+	if (row == NULL && p->in_rule && option_is_rule_word(word))
+		return option_rule_word(p, word);
 	if (row == NULL)
 		return option_fail(p, OPTION_EXIT_BAD,
 		    "Illegal suboption \"%s\"", word);
@@ -147,6 +149,9 @@ take_word(struct option_parse *p, char *word)
 	if (negated)
 		return take_value(p, row, row->type == OPTION_FLAG ? "no" : "0",
 		    true);
+	if (row->arg == NULL && row->strict && value != NULL)
+		return option_fail(p, OPTION_EXIT_BAD,
+		    "leasecached: option -o %s takes no value", row->name);
 	if (row->arg == NULL)
 		return take_value(p, row, NULL, false);
 	if (value != NULL)
@@ -159,7 +164,10 @@ take_word(struct option_parse *p, char *word)
 	    row->name);
 }
 
-/* As getsubopt() splits: a comma at the very end begins no further word. */
+/*
+ * As getsubopt() splits: a comma at the very end begins no further word.  The
+ * words of a rule don't go on in the next -o.
+ */
 static bool
 take_words(struct option_parse *p, const char *list)
 {
@@ -177,6 +185,7 @@ take_words(struct option_parse *p, const char *list)
 			*next++ = '\0';
 		good = take_word(p, word);
 	}
+	p->in_rule = false;
 	free(copy);
 	return good;
 }
@@ -356,7 +365,7 @@ settle(struct option_parse *p)
 		return option_fail(p, OPTION_EXIT_USAGE,
 		    "hot_lru_pct + warm_lru_pct cannot be more than 80%% "
 		    "combined");
-	return check_item_size(p);
+	return check_item_size(p) && option_settle_leases(p);
 }
 
 static void
@@ -426,6 +435,10 @@ options_free(struct options *o)
 	for (size_t i = 0; i < o->n_listen; i++)
 		free(o->listen[i].host);
 	free(o->listen);
+	for (unsigned i = 0; i < o->lease.rules; i++)
+		free((char *)o->coalesce[i].prefix);
+	free(o->coalesce);
+	free(o->tag_key_prefix);
 	free(o->inter);
 	free(o->unix_path);
 	free(o->user);

@@ -17,8 +17,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+#include "cache/lease_config.h"
 
 /* The level of memcached's protocol that `version` states on the wire. */
 #define OPTION_WIRE_VERSION "1.6.45"
@@ -50,6 +53,8 @@ enum option_protocol {
 struct listen_spec {
 	char *host; /* NULL: every address (`*`); else a name or number */
 	int port;   /* -1: ->port of the options; 0: any free one */
+	enum listen_mode mode;
+	uint32_t wait_ms; /* of LISTEN_LEASE: how long requests may wait */
 };
 
 struct options {
@@ -96,6 +101,11 @@ struct options {
 	bool track_sizes;
 	char prefix_delimiter;
 	bool debug_commands; /* debugtime; for tests only */
+
+	/* leases, versions, tags: whole, but owned by the fields below it */
+	struct lease_config lease;
+	struct coalesce_rule *coalesce; /* lease.rules of them, and prefixes */
+	char *tag_key_prefix;
 
 	/*
 	 * Accepted and checked, but without effect: `stats settings` repeats

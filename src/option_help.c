@@ -64,14 +64,15 @@ print_names(FILE *out, const struct option_row *row)
 static void
 print_row(FILE *out, const struct option_row *row, const char *why)
 {
-	char text[512];
+	const char *preset = row->preset != NULL ? row->preset : row->derived;
+	char text[1024];
 	int column = print_names(out, row);
 
 	if (why != NULL)
 		snprintf(text, sizeof(text), "%s", why);
-	else if (row->preset != NULL && row->arg != NULL)
+	else if (preset != NULL && row->arg != NULL)
 		snprintf(text, sizeof(text), "%s (default: %s)", row->sentence,
-		    row->preset);
+		    preset);
 	else
 		snprintf(text, sizeof(text), "%s", row->sentence);
 	print_wrapped(out, text, column);

@@ -6,6 +6,7 @@
  *
  *	[prefix:]... host | ip | ip:port | ipv6 | [ipv6] | [ipv6]:port | *
  *
+ * where a prefix in brackets, as in `mode[lease,wait=500]:`, may have commas.
  * A name is not looked up here: that is for the listener to do.
  */
 #include "config.h"
@@ -13,6 +14,7 @@
 #include "option_parse.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +61,50 @@ check_protocol(struct option_parse *p, const char *name)
 	    "leasecached: option -l has an unknown protocol: '%s'", name);
 }
 
+/* What stands within mode[...]. */
+static bool
+read_mode(struct option_parse *p, char *text, struct listen_spec *spec)
+{
+	static const char *const names[] = {
+		[LISTEN_PLAIN] = "plain",
+		[LISTEN_LEASE] = "lease",
+		[LISTEN_PROXY] = "proxy",
+	};
+	char *wait = strchr(text, ',');
+	unsigned i = 0;
+
+	if (wait != NULL)
+		*wait++ = '\0';
+	while (
+	    i < sizeof(names) / sizeof(names[0]) && strcmp(text, names[i]) != 0)
+		i++;
+	if (i == sizeof(names) / sizeof(names[0]))
+		return option_fail(p, OPTION_EXIT_USAGE,
+		    "leasecached: option -l has an unknown mode: '%s' -- "
+		    "should be one of plain, lease, or proxy",
+		    text);
+	spec->mode = (enum listen_mode)i;
+	spec->wait_ms = 0;
+	if (wait == NULL)
+		return true;
+	if (spec->mode != LISTEN_LEASE || !skip_word(&wait, "wait="))
+		return option_fail(p, OPTION_EXIT_USAGE,
+		    "leasecached: option -l mode[%s] does not take '%s'", text,
+		    wait);
+	if (!option_read_u32(wait, 0, INT32_MAX, &spec->wait_ms))
+		return option_fail(p, OPTION_EXIT_USAGE,
+		    "leasecached: option -l mode[lease,wait=] needs a number "
+		    "from 0 to %d, not '%s'",
+		    INT32_MAX, wait);
+	return true;
+}
+
 /*
- * Passes over memcached's prefixes.  A tag has no meaning without its proxy,
- * and without TLS every address is `notls`.
+ * Reads the prefixes.  memcached's tag has no meaning without its proxy, and
+ * without TLS every address is `notls`.
  */
 static bool
-skip_prefixes(struct option_parse *p, char **text)
+read_prefixes(struct option_parse *p, char **text, struct listen_spec *spec)
 {
 	char *inner;
 
@@ -78,6 +118,16 @@ skip_prefixes(struct option_parse *p, char **text)
 				return false;
 			continue;
 		}
+		if (skip_pair(text, "mode[", "]:", &inner)) {
+			if (!read_mode(p, inner, spec))
+				return false;
+			continue;
+		}
+		if (strncmp(*text, "mode[", 5) == 0)
+			return option_fail(p, OPTION_EXIT_USAGE,
+			    "leasecached: option -l needs ']:' behind a mode: "
+			    "'%s'",
+			    *text);
 		if (skip_word(text, "notls:") ||
 		    skip_pair(text, "tag[", "]:", &inner) ||
 		    skip_pair(text, "tag_", "_:", &inner))
@@ -128,7 +178,7 @@ split_port(struct option_parse *p, char *text, char **host, char **port)
 }
 
 static bool
-append(struct option_parse *p, const char *host, int port)
+append(struct option_parse *p, const char *host, const struct listen_spec *spec)
 {
 	struct options *o = p->o;
 	struct listen_spec *grown;
@@ -140,8 +190,8 @@ append(struct option_parse *p, const char *host, int port)
 	o->listen = grown;
 	if (strcmp(host, "*") != 0 && (copy = strdup(host)) == NULL)
 		return option_fail_memory(p);
+	grown[o->n_listen] = *spec;
 	grown[o->n_listen].host = copy;
-	grown[o->n_listen].port = port;
 	o->n_listen++;
 	return true;
 }
@@ -149,18 +199,19 @@ append(struct option_parse *p, const char *host, int port)
 static bool
 add_address(struct option_parse *p, char *text)
 {
+	struct listen_spec spec = { .port = -1 };
 	char *host, *port;
-	int number = -1;
 
-	if (!skip_prefixes(p, &text) || !split_port(p, text, &host, &port))
+	if (!read_prefixes(p, &text, &spec) ||
+	    !split_port(p, text, &host, &port))
 		return false;
 	if (*host == '\0')
 		return option_fail(p, OPTION_EXIT_OS,
 		    "leasecached: option -l needs an address in front of the "
 		    "port");
-	if (port != NULL && !parse_port(p, port, &number))
+	if (port != NULL && !parse_port(p, port, &spec.port))
 		return false;
-	return append(p, host, number);
+	return append(p, host, &spec);
 }
 
 /* Keeps the text of all -l for `stats settings`. */
@@ -178,6 +229,30 @@ remember(struct option_parse *p, const char *list)
 	return true;
 }
 
+/* Cuts the next address out of *list, at a comma or semicolon outside []. */
+static char *
+next_address(char **list)
+{
+	char *start = *list + strspn(*list, ",;");
+	bool inside = false;
+	char *end;
+
+	if (*start == '\0')
+		return NULL;
+	for (end = start; *end != '\0'; end++) {
+		if (*end == '[' || *end == ']')
+			inside = *end == '[';
+		else if (!inside && (*end == ',' || *end == ';'))
+			break;
+	}
+	*list = end;
+	if (*end != '\0') {
+		*end = '\0';
+		*list = end + 1;
+	}
+	return start;
+}
+
 bool
 option_listen(struct option_parse *p, const char *list)
 {
@@ -189,11 +264,9 @@ option_listen(struct option_parse *p, const char *list)
 	copy = strdup(list);
 	if (copy == NULL)
 		return option_fail_memory(p);
-	word = strtok_r(copy, ",;", &rest);
-	while (good && word != NULL) {
+	rest = copy;
+	while (good && (word = next_address(&rest)) != NULL)
 		good = add_address(p, word);
-		word = strtok_r(NULL, ",;", &rest);
-	}
 	free(copy);
 	return good;
 }

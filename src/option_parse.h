@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "option.h"
@@ -27,6 +28,7 @@ struct option_parse {
 	FILE *out;
 	FILE *err;
 	bool given[128]; /* by letter */
+	bool in_rule;    /* words of the last rule of -o coalesce= may follow */
 
 	/* the options without effect met so far, each once, in argv's order */
 	struct option_ignored *ignored;
@@ -66,8 +68,28 @@ bool option_set(struct option_parse *p, const struct option_row *row,
 const char *option_show(const struct option_row *row, const struct options *o,
     char buf[OPTION_VALUE_MAX]);
 
+/* A text of digits only, within the limits. */
+bool option_read_u32(const char *text, long min, long max, uint32_t *out);
+
+/* Can all bytes of the text be in a key? */
+bool option_fits_key(const char *text);
+
 /* Adds the addresses of one -l. */
 bool option_listen(struct option_parse *p, const char *list);
+
+/*
+ * Adds a rule of -o coalesce=.  After it, words that option_is_rule_word()
+ * belong to option_rule_word(), which adds them to that rule.
+ */
+bool option_rule(struct option_parse *p, const char *prefix);
+bool option_is_rule_word(const char *word);
+bool option_rule_word(struct option_parse *p, const char *word);
+
+/* Sets the fault of -o debug_fault=. */
+bool option_fault(struct option_parse *p, const char *name);
+
+/* When all is read: ->lease as a whole, its defaults, what contradicts. */
+bool option_settle_leases(struct option_parse *p);
 
 void option_print_help(FILE *out);
 void option_print_version(FILE *out);

@@ -5,6 +5,8 @@
  * FIELD() makes the compiler compare the type that a row names with the type
  * of the field it sets.
  */
+#include "config.h"
+
 #include "option_table.h"
 
 #include <limits.h>
@@ -21,14 +23,18 @@
 #define OFFSET_FLAG(field) FIELD(field, bool)
 #define OFFSET_COUNT(field) FIELD(field, int)
 #define OFFSET_NUMBER(field) FIELD(field, int)
+#define OFFSET_UINT(field) FIELD(field, uint32_t)
 #define OFFSET_AMOUNT(field) FIELD(field, size_t)
 #define OFFSET_SIZE(field) FIELD(field, size_t)
 #define OFFSET_FRACTION(field) FIELD(field, double)
 #define OFFSET_OCTAL(field) FIELD(field, mode_t)
 #define OFFSET_TEXT(field) FIELD(field, char *)
 #define OFFSET_LETTER(field) FIELD(field, char)
+#define OFFSET_KEY_PART(field) FIELD(field, char *)
 #define OFFSET_PROTOCOL(field) FIELD(field, enum option_protocol)
 #define OFFSET_LISTEN(field) FIELD(field, struct listen_spec *)
+#define OFFSET_COALESCE(field) FIELD(field, struct coalesce_rule *)
+#define OFFSET_FAULT(field) FIELD(field, enum lease_fault)
 #define OFFSET_BARE(field) 0
 #define OFFSET_HASH(field) 0
 #define OFFSET_WORDS(field) 0
@@ -37,9 +43,11 @@
 #define OFFSET_LICENSE(field) 0
 
 #define DEFAULT(text) .preset = text
+#define DERIVED(text) .derived = text
 #define LIMITS(least, most) .min = least, .max = most
 #define BETWEEN(under, over) .between = true, .low = under, .high = over
 #define UNIT(bytes) .unit = bytes
+#define POWER_OF_TWO .power_of_two = true
 #define STRICT .strict = true
 #define OPTIONAL(text) .optional = text
 #define NEGATABLE .negatable = true

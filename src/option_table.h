@@ -18,14 +18,18 @@ enum option_type {
 	OPTION_FLAG,     /* bool: the option turns the default round */
 	OPTION_COUNT,    /* int: how often it was given */
 	OPTION_NUMBER,   /* int */
+	OPTION_UINT,     /* uint32_t: digits only, always within the limits */
 	OPTION_AMOUNT,   /* size_t: a number of units */
 	OPTION_SIZE,     /* size_t: bytes, or with k or m behind it */
 	OPTION_FRACTION, /* double */
 	OPTION_OCTAL,    /* mode_t */
 	OPTION_TEXT,     /* char *: a copy */
-	OPTION_LETTER,   /* char: the first of the value */
+	OPTION_LETTER,   /* char: the first of the value; STRICT: all of it */
+	OPTION_KEY_PART, /* char *: a copy; the limits are of its length */
 	OPTION_PROTOCOL, /* enum option_protocol */
 	OPTION_LISTEN,   /* struct listen_spec *: one more or several */
+	OPTION_COALESCE, /* struct coalesce_rule *: one more */
+	OPTION_FAULT,    /* enum lease_fault */
 
 	/* without a field */
 	OPTION_BARE,  /* accepted or refused, never kept */
@@ -58,6 +62,7 @@ struct option_row {
 	bool strict;
 	bool negatable;
 	bool on_off;
+	bool power_of_two;
 	int decimals;
 	int status;
 	const char *name; /* long name or word */
@@ -65,6 +70,7 @@ struct option_row {
 	const char *setting;
 	const char *sentence;
 	const char *preset; /* of a SETTING: its value */
+	const char *derived;
 	const char *optional;
 	long min, max; /* both 0: no limits */
 	double low, high;

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/num.h"
+
 static void *
 field_of(const struct option_row *row, struct options *o)
 {
@@ -63,8 +65,10 @@ fail_outside(struct option_parse *p, const struct option_row *row,
 	if (message != NULL)
 		return fail_in_their_words(p, row, message, text);
 	return option_fail(p, row->status != 0 ? row->status : OPTION_EXIT_BAD,
-	    "leasecached: option %s needs a number from %ld to %ld, not '%s'",
-	    option_label(row, label), row->min, row->max, text);
+	    "leasecached: option %s needs %s from %ld to %ld, not '%s'",
+	    option_label(row, label),
+	    row->power_of_two ? "a power of two" : "a number", row->min,
+	    row->max, text);
 }
 
 /* A whole number within the limits of the row. */
@@ -102,6 +106,30 @@ set_number(struct option_parse *p, const struct option_row *row,
 	if (v < INT_MIN)
 		v = INT_MIN;
 	*(int *)field_of(row, p->o) = (int)v;
+	return true;
+}
+
+bool
+option_read_u32(const char *text, long min, long max, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!num_strict(text, strlen(text), (uint64_t)max, &v) ||
+	    v < (uint64_t)min)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static bool
+set_uint(struct option_parse *p, const struct option_row *row, const char *text)
+{
+	uint32_t v;
+
+	if (!option_read_u32(text, row->min, row->max, &v) ||
+	    (row->power_of_two && (v & (v - 1)) != 0))
+		return fail_outside(p, row, text, false);
+	*(uint32_t *)field_of(row, p->o) = v;
 	return true;
 }
 
@@ -185,6 +213,35 @@ set_text(struct option_parse *p, const struct option_row *row, const char *text)
 	return true;
 }
 
+static bool
+fits_key(char c)
+{
+	return isgraph((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+bool
+option_fits_key(const char *text)
+{
+	while (fits_key(*text))
+		text++;
+	return *text == '\0';
+}
+
+static bool
+set_key_part(struct option_parse *p, const struct option_row *row,
+    const char *text)
+{
+	char label[OPTION_LABEL_MAX];
+	long len = (long)strlen(text);
+
+	if (len < row->min || len > row->max || !option_fits_key(text))
+		return option_fail(p, OPTION_EXIT_BAD,
+		    "leasecached: option %s needs %ld to %ld bytes that can be "
+		    "in a key",
+		    option_label(row, label), row->min, row->max);
+	return set_text(p, row, text);
+}
+
 /* A blank can't be in a key, and would break the line of `stats settings`. */
 static bool
 set_letter(struct option_parse *p, const struct option_row *row,
@@ -194,7 +251,11 @@ set_letter(struct option_parse *p, const struct option_row *row,
 
 	if (*text == '\0')
 		return option_fail(p, OPTION_EXIT_BAD, "%s", row->absent);
-	if (!isgraph((unsigned char)*text) && (unsigned char)*text < 0x80)
+	if (row->strict && text[1] != '\0')
+		return option_fail(p, OPTION_EXIT_BAD,
+		    "leasecached: option %s needs one character, not '%s'",
+		    option_label(row, label), text);
+	if (!fits_key(*text))
 		return option_fail(p, OPTION_EXIT_BAD,
 		    "leasecached: option %s needs a character that can be in "
 		    "a key",
@@ -259,6 +320,8 @@ option_set(struct option_parse *p, const struct option_row *row,
 		return true;
 	case OPTION_NUMBER:
 		return set_number(p, row, text, checked);
+	case OPTION_UINT:
+		return set_uint(p, row, text);
 	case OPTION_AMOUNT:
 		return set_amount(p, row, text, checked);
 	case OPTION_SIZE:
@@ -272,10 +335,16 @@ option_set(struct option_parse *p, const struct option_row *row,
 		return set_text(p, row, text);
 	case OPTION_LETTER:
 		return set_letter(p, row, text);
+	case OPTION_KEY_PART:
+		return set_key_part(p, row, text);
 	case OPTION_PROTOCOL:
 		return set_protocol(p, row, text);
 	case OPTION_LISTEN:
 		return option_listen(p, text);
+	case OPTION_COALESCE:
+		return option_rule(p, text);
+	case OPTION_FAULT:
+		return option_fault(p, text);
 	case OPTION_HASH:
 		return check_hash(p, text);
 	default:

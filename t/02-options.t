@@ -319,7 +319,7 @@ unless ($reference) {
 SKIP: {
     my $script = "$FindBin::Bin/../contrib/completion/leasecached.bash";
     my $bash = (grep { -x } qw(/bin/bash /usr/bin/bash /usr/local/bin/bash))[0];
-    skip 'completion needs bash', 3 unless defined $bash && !$reference;
+    skip 'completion needs bash', 7 unless defined $bash && !$reference;
 
     # What is offered for the last of the words.
     my $offered = sub {
@@ -341,6 +341,15 @@ BASH
         '... that begin so';
     is_deeply [$offered->('-o', 'track_sizes,id')],
         ['track_sizes,idle_timeout='], '... and words of -o';
+    is_deeply [$offered->('-o', 'idle_timeout', '=', '9,coal')],
+        ['9,coalesce='], '... also where bash took them apart';
+    is_deeply [$offered->('-o', 'coalesce=a,wai')],
+        [map { "coalesce=a,$_" } qw(wait= waiters= waiters_per_address=
+            waiters_per_key=)], '... and those of a rule behind it';
+    is_deeply [$offered->('-o', 'coalesce', '=', 'a', ':', ',gu')],
+        [',guard'], '... wherever bash took them apart';
+    is_deeply [$offered->('-o', 'wait', '=', '5,gu')], [''],
+        '... and only there';
 }
 
 done_testing;

@@ -31,6 +31,7 @@ unit_tests += tests/test_mailbox
 unit_tests += tests/test_meta
 unit_tests += tests/test_num
 unit_tests += tests/test_option
+unit_tests += tests/test_option_lease
 unit_tests += tests/test_outbuf
 unit_tests += tests/test_session
 unit_tests += tests/test_session_output
@@ -59,6 +60,9 @@ tests_test_cache_store_SOURCES = tests/test_cache_store.c $(verb)
 tests_test_cache_model_SOURCES = tests/test_cache_model.c \
 	tests/model.c tests/model.h $(fake_arena)
 tests_test_evict_SOURCES = tests/test_evict.c $(fake_arena)
+command_line = tests/command_line.c tests/command_line.h
+tests_test_option_SOURCES = tests/test_option.c $(command_line)
+tests_test_option_lease_SOURCES = tests/test_option_lease.c $(command_line)
 tests_test_outbuf_SOURCES = tests/test_outbuf.c $(fake_arena)
 tests_test_session_SOURCES = tests/test_session.c $(fake_arena)
 tests_test_session_output_SOURCES = tests/test_session_output.c $(fake_arena)

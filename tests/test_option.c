@@ -1,101 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_option.c - the command line, without a server behind it.
- *
- * A run keeps the outcome of one command line: what it set, what it said.
  */
 #include "config.h"
 
 #include "option.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_line.h"
 #include "option_table.h"
 #include "unit.h"
-
-enum { MAX_ARGS = 64 };
-
-struct run {
-	enum option_outcome outcome;
-	struct options o;
-	char *out;
-	char *err;
-};
-
-/* Runs a command line that is split at blanks. */
-static struct run
-run(const char *line)
-{
-	struct run r;
-	char name[] = "leasecached", *argv[MAX_ARGS] = { name };
-	char *copy = strdup(line);
-	char *rest;
-	size_t n_out, n_err;
-	FILE *out = open_memstream(&r.out, &n_out);
-	FILE *err = open_memstream(&r.err, &n_err);
-	int argc = 1;
-
-	for (char *w = strtok_r(copy, " ", &rest); w != NULL;
-	     w = strtok_r(NULL, " ", &rest))
-		argv[argc++] = w;
-	r.outcome = options_parse(&r.o, argc, argv, out, err);
-	fclose(out);
-	fclose(err);
-	free(copy);
-	return r;
-}
-
-static void
-end(struct run *r)
-{
-	options_free(&r->o);
-	free(r->out);
-	free(r->err);
-}
-
-static size_t
-count_lines(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0'; text++)
-		n += *text == '\n';
-	return n;
-}
-
-/* The command line fails with this status and this one line. */
-static void
-fails(const char *line, int status, const char *message)
-{
-	struct run r = run(line);
-	char want[512];
-
-	snprintf(want, sizeof(want), "%s\n", message);
-	unit_note("%s", line);
-	CHECK_EQ(r.outcome, OPTIONS_ERROR);
-	CHECK_EQ(r.o.exit_status, status);
-	CHECK_STR(r.err, want);
-	CHECK_STR(r.out, "");
-	unit_note("%s", "");
-	end(&r);
-}
-
-/* The command line starts the server, with `lines` of warning. */
-static void
-starts(const char *line, size_t lines)
-{
-	struct run r = run(line);
-
-	unit_note("%s", line);
-	CHECK_EQ(r.outcome, OPTIONS_RUN);
-	CHECK_EQ(count_lines(r.err), lines);
-	CHECK_STR(r.out, "");
-	unit_note("%s", "");
-	end(&r);
-}
 
 static void
 no_option_means_the_defaults_and_no_word(void)
@@ -133,7 +50,7 @@ no_option_means_the_defaults_and_no_word(void)
 	CHECK(!r.o.detail_enabled);
 	CHECK(!r.o.track_sizes);
 	CHECK(!r.o.debug_commands);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -155,7 +72,7 @@ a_switch_turns_its_default_round(void)
 	CHECK(!r.o.dump_enabled);
 	CHECK(!r.o.watch_enabled);
 	CHECK(!r.o.maxconns_fast);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -183,7 +100,7 @@ values_arrive_in_their_fields(void)
 	CHECK(r.o.detail_enabled);
 	CHECK_EQ(r.o.verbosity, 3);
 	CHECK_EQ(r.o.idle_timeout, 5);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -196,7 +113,7 @@ options_may_be_bundled_shortened_and_repeated(void)
 	CHECK_EQ(r.o.verbosity, 2);
 	CHECK_EQ(r.o.port, 2);
 	CHECK_EQ(r.o.memory_limit, 10 << 20);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -209,13 +126,13 @@ numbers_are_read_as_atoi_reads_them(void)
 	CHECK_EQ(r.o.backlog, 0);
 	CHECK_EQ(r.o.memory_limit, 10 << 20);
 	CHECK_EQ(r.o.idle_timeout, 0);
-	end(&r);
+	run_end(&r);
 
 	r = run("-m 99999999999999999999");
 	CHECK_EQ(r.outcome, OPTIONS_RUN);
 	CHECK(r.o.memory_limit > (size_t)1 << 40);
 	CHECK(r.o.memory_limit < SIZE_MAX / 2 + 1);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -224,15 +141,15 @@ a_udp_port_is_the_tcp_port_when_there_is_no_p(void)
 	struct run r = run("-U 7000");
 
 	CHECK_EQ(r.o.port, 7000);
-	end(&r);
+	run_end(&r);
 
 	r = run("-U 7000 -p 8000");
 	CHECK_EQ(r.o.port, 8000);
-	end(&r);
+	run_end(&r);
 
 	r = run("-U 0");
 	CHECK_EQ(r.o.port, 11211);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -266,12 +183,12 @@ listen_adds_addresses(void)
 		CHECK_STR(r.o.listen[i].host, want[i].host);
 		CHECK_EQ(r.o.listen[i].port, want[i].port);
 	}
-	end(&r);
+	run_end(&r);
 
 	r = run("-l ;,");
 	CHECK_EQ(r.outcome, OPTIONS_RUN);
 	CHECK_EQ(r.o.n_listen, 0);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -291,6 +208,77 @@ a_bad_address_is_an_error(void)
 	fails("-l proto[binary]:a", 64,
 	    "leasecached: option -l proto[binary] is refused: "
 	    "the binary protocol is not spoken");
+}
+
+static void
+an_address_has_a_mode(void)
+{
+	static const struct {
+		const char *host;
+		int port;
+		enum listen_mode mode;
+		uint32_t wait_ms;
+	} want[] = {
+		{ "a", 1, LISTEN_LEASE, 5 },
+		{ "::1", 2, LISTEN_PROXY, 0 },
+		{ "b", -1, LISTEN_PLAIN, 0 },
+		{ "c", -1, LISTEN_LEASE, 0 },
+		{ "d", -1, LISTEN_PLAIN, 0 },
+	};
+	static const char first[] =
+	    "mode[lease,wait=5]:a:1,mode[proxy]:[::1]:2;mode[plain]:b";
+	static const char second[] = "notls:mode[lease]:c,d";
+	char line[200];
+	struct run r;
+
+	snprintf(line, sizeof(line), "-l %s -l %s", first, second);
+	r = run(line);
+	CHECK_STR(r.err, "");
+	REQUIRE(r.o.n_listen == sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < r.o.n_listen; i++) {
+		CHECK_STR(r.o.listen[i].host, want[i].host);
+		CHECK_EQ(r.o.listen[i].port, want[i].port);
+		CHECK_EQ(r.o.listen[i].mode, want[i].mode);
+		CHECK_EQ(r.o.listen[i].wait_ms, want[i].wait_ms);
+	}
+	snprintf(line, sizeof(line), "%s,%s", first, second);
+	CHECK_STR(r.o.inter, line);
+	run_end(&r);
+
+	starts("-l mode[lease,wait=2147483647]:a", 0);
+	starts("-l mode[lease,wait=0]:a", 0);
+}
+
+static void
+a_bad_mode_is_an_error(void)
+{
+	fails("-l mode[fast]:a", 64,
+	    "leasecached: option -l has an unknown mode: 'fast' -- should be "
+	    "one of plain, lease, or proxy");
+	fails("-l b,mode[]:a", 64,
+	    "leasecached: option -l has an unknown mode: '' -- should be one "
+	    "of plain, lease, or proxy");
+	fails("-l mode[proxy,wait=5]:a", 64,
+	    "leasecached: option -l mode[proxy] does not take 'wait=5'");
+	fails("-l mode[lease,patience=5]:a", 64,
+	    "leasecached: option -l mode[lease] does not take 'patience=5'");
+	fails("-l mode[lease,]:a", 64,
+	    "leasecached: option -l mode[lease] does not take ''");
+	fails("-l mode[lease,wait=x]:a", 64,
+	    "leasecached: option -l mode[lease,wait=] needs a number from 0 to "
+	    "2147483647, not 'x'");
+	fails("-l mode[lease,wait=2147483648]:a", 64,
+	    "leasecached: option -l mode[lease,wait=] needs a number from 0 to "
+	    "2147483647, not '2147483648'");
+	fails("-l mode[lease,wait=5,wait=6]:a", 64,
+	    "leasecached: option -l mode[lease,wait=] needs a number from 0 to "
+	    "2147483647, not '5,wait=6'");
+	fails("-l mode[lease]a", 64,
+	    "leasecached: option -l needs ']:' behind a mode: 'mode[lease]a'");
+	fails("-l mode[lease", 64,
+	    "leasecached: option -l needs ']:' behind a mode: 'mode[lease'");
+	fails("-l mode[lease]:", 71,
+	    "leasecached: option -l needs an address in front of the port");
 }
 
 static void
@@ -444,7 +432,7 @@ what_does_nothing_says_so_once(void)
 	    "leasecached: option -o no_lru_crawler is accepted for "
 	    "compatibility but does nothing: expired items are always removed "
 	    "on time\n");
-	end(&r);
+	run_end(&r);
 
 	starts("-n 48", 1);
 	starts("-N 4", 1);
@@ -495,18 +483,18 @@ texts_asked_for_end_the_run(void)
 	CHECK_EQ(r.outcome, OPTIONS_EXIT);
 	CHECK_STR(r.out, version);
 	CHECK_STR(r.err, "");
-	end(&r);
+	run_end(&r);
 
 	r = run("-L -h -c 0");
 	CHECK_EQ(r.outcome, OPTIONS_EXIT);
 	CHECK(strncmp(r.out, version, strlen(version)) == 0);
 	CHECK_STR(r.err, "");
-	end(&r);
+	run_end(&r);
 
 	r = run("--license");
 	CHECK_EQ(r.outcome, OPTIONS_EXIT);
 	CHECK(strstr(r.out, "Redistribution and use") != NULL);
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -525,7 +513,7 @@ the_help_names_every_option_but_the_refused(void)
 		unit_note("%s", want);
 		CHECK_EQ(strstr(r.out, want) != NULL, row->refused == NULL);
 	}
-	end(&r);
+	run_end(&r);
 }
 
 static void
@@ -567,7 +555,7 @@ settings(const char *line, struct option_live live)
 	CHECK_EQ(r.outcome, OPTIONS_RUN);
 	options_report(&r.o, &live, collect, f);
 	fclose(f);
-	end(&r);
+	run_end(&r);
 	return text;
 }
 
@@ -667,6 +655,7 @@ UNIT("option", TEST(no_option_means_the_defaults_and_no_word),
     TEST(numbers_are_read_as_atoi_reads_them),
     TEST(a_udp_port_is_the_tcp_port_when_there_is_no_p),
     TEST(listen_adds_addresses), TEST(a_bad_address_is_an_error),
+    TEST(an_address_has_a_mode), TEST(a_bad_mode_is_an_error),
     TEST(values_outside_their_limits_end_with_memcacheds_words),
     TEST(the_item_size_has_its_limits),
     TEST(what_would_be_a_false_promise_is_refused),

@@ -20,15 +20,26 @@ _leasecached_words()
 	    -e 's/^  \([a-z][a-z_]*=\{0,1\}\).*/\1/p'
 }
 
+# Prints the words that may stand behind `coalesce=` and its prefix.
+_leasecached_rule_words()
+{
+	sed -n 's/^  coalesce=//p' | tr '[' '\n' |
+		sed -n 's/^,\([a-z]*=\{0,1\}\).*/\1/p'
+}
+
 _leasecached()
 {
-	local current=$2 previous=$3 help list=
+	local current=$2 previous at=$((COMP_CWORD - 1)) help list=
 
 	COMPREPLY=()
-	# bash hands over `--option`, `=` and `value` as three words.
-	if [ "$previous" = "=" ] && [ "$COMP_CWORD" -ge 2 ]; then
-		previous=${COMP_WORDS[COMP_CWORD - 2]}
-	fi
+	# bash hands over `--option`, `=` and `value` as three words, and takes
+	# words of -o apart at `=` and `:`.
+	while [[ $at -ge 3 && ${COMP_WORDS[at]} == [=:] &&
+		${COMP_WORDS[at - 1]} != -* ]]; do
+		at=$((at - 2))
+	done
+	[[ $at -ge 2 && ${COMP_WORDS[at]} == "=" ]] && at=$((at - 1))
+	previous=${COMP_WORDS[at]}
 	[ "$current" = "=" ] && current=
 
 	case $previous in
@@ -46,6 +57,11 @@ _leasecached()
 		;;
 	-o | --extended)
 		help=$("$1" --help 2>/dev/null | _leasecached_words)
+		if [[ ${COMP_WORDS[*]:at:COMP_CWORD - at + 1} == *coalesce*,* ]]
+		then
+			help+=" $("$1" --help 2>/dev/null |
+				_leasecached_rule_words)"
+		fi
 		case $current in
 		*,*)
 			list=${current%,*},

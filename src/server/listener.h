@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/attr.h"
+#include "cache/lease_config.h"
 #include "server/conn.h"
 
 struct server;
@@ -25,6 +26,8 @@ struct server;
 struct listen_address {
 	const char *host; /* NULL: all addresses */
 	int port;         /* -1: any */
+	enum listen_mode mode;
+	uint32_t wait_ms; /* of LISTEN_LEASE: how long requests may wait */
 };
 
 struct listener_config {

@@ -16,6 +16,7 @@
 #include "base/counter.h"
 #include "base/feed.h"
 #include "cache/cache.h"
+#include "cache/lease_config.h"
 #include "proto/prefix.h"
 #include "proto/session.h"
 #include "server/listener.h"
@@ -47,6 +48,7 @@ struct server_config {
 	bool detail_enabled;
 	char prefix_delimiter;
 	size_t watch_buffer; /* bytes */
+	struct lease_config lease;
 
 	/* `stats settings`, printed by whoever knows the options */
 	void *settings;
