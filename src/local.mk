@@ -38,11 +38,14 @@ src_libleasecached_a_SOURCES += \
 src_libleasecached_a_SOURCES += \
 	src/proto/binary.c \
 	src/proto/binary.h \
+	src/proto/claims.c \
+	src/proto/claims.h \
 	src/proto/cmd_admin.c \
 	src/proto/cmd_arith.c \
 	src/proto/cmd_compat.c \
 	src/proto/cmd_delete.c \
 	src/proto/cmd_get.c \
+	src/proto/cmd_lease.c \
 	src/proto/cmd_meta.c \
 	src/proto/cmd_meta_write.c \
 	src/proto/cmd_stats.c \
@@ -56,6 +59,8 @@ src_libleasecached_a_SOURCES += \
 	src/proto/dump.h \
 	src/proto/events.c \
 	src/proto/events.h \
+	src/proto/lead.c \
+	src/proto/lead.h \
 	src/proto/meta.c \
 	src/proto/meta.def \
 	src/proto/meta.h \
@@ -71,6 +76,7 @@ src_libleasecached_a_SOURCES += \
 	src/proto/session.h \
 	src/proto/stats.h \
 	src/proto/stats_class.c \
+	src/proto/stats_lease.c \
 	src/proto/tally.c \
 	src/proto/tally.h \
 	src/proto/text.c \
@@ -82,13 +88,26 @@ src_libleasecached_a_SOURCES += \
 	src/cache/cache.h \
 	src/cache/cache_arith.c \
 	src/cache/cache_delete.c \
+	src/cache/cache_lease.c \
 	src/cache/cache_read.c \
 	src/cache/cache_store.c \
+	src/cache/fill.c \
+	src/cache/fill.h \
 	src/cache/held.h \
-	src/cache/lease_config.h
+	src/cache/lease.c \
+	src/cache/lease.h \
+	src/cache/lease_config.h \
+	src/cache/lease_table.c \
+	src/cache/lease_token.c \
+	src/cache/lease_token.h \
+	src/cache/lease_wait.c \
+	src/cache/tombs.c \
+	src/cache/tombs.h
 
 src_libleasecached_a_SOURCES += \
 	src/store/arena.h \
+	src/store/clocks.c \
+	src/store/clocks.h \
 	src/store/evict.c \
 	src/store/evict.h \
 	src/store/expire.c \
@@ -130,6 +149,7 @@ src_libleasecached_a_SOURCES += \
 	src/base/file.h \
 	src/base/hash.c \
 	src/base/hash.h \
+	src/base/lease_counter.def \
 	src/base/heap.c \
 	src/base/heap.h \
 	src/base/lock.c \

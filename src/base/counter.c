@@ -60,6 +60,6 @@ counter_sum(const struct counter_set *set, enum counter_id id)
 void
 counters_reset(struct counter_set *set)
 {
-	for (int id = 0; id < COUNTER_COUNT; id++)
+	for (int id = 0; id < COUNTER_KEPT; id++)
 		atomic_store(&set->base[id], raw_sum(set, id));
 }

@@ -28,6 +28,11 @@ enum counter_id {
 #undef COUNTER
 #undef SHARD_COUNTER
 	COUNTER_idle_kicks,
+	COUNTER_KEPT, /* from here on they survive `stats reset` */
+	COUNTER_BEFORE_KEPT = COUNTER_KEPT - 1,
+#define COUNTER(name, unit, text) COUNTER_##name,
+#include "base/lease_counter.def"
+#undef COUNTER
 	COUNTER_COUNT
 };
 

@@ -22,6 +22,11 @@
 #include "base/clock.h"
 #include "store/store.h"
 
+struct leases;
+struct mailbox;
+struct waiter;
+struct coalesce_rule;
+
 enum {
 	/* Values up to this size are copied out under the lock. */
 	CACHE_COPY_MAX = 2048,
@@ -31,6 +36,7 @@ enum {
 
 struct cache {
 	struct store *store;
+	struct leases *leases; /* cache/lease.h */
 	size_t item_max;  /* bytes of an item, as memcached counts them (-I) */
 	bool cas_enabled; /* false (-C): every number shows as 0 */
 };
@@ -48,6 +54,27 @@ enum result {
 	RESULT_TOO_LARGE,
 	RESULT_NO_MEMORY,
 	RESULT_BUSY, /* too many readers hold this value */
+	RESULT_PARKED,
+	RESULT_REFUSED, /* a version, a clock or a floor speaks against it */
+};
+
+/* How a reader who knows of leases reads; or one for whom a rule knows. */
+struct lead_spec {
+	bool classic;    /* no meta request: a rule or a listener leads it */
+	bool aware;      /* sees values in their grace, and negative ones */
+	bool lead;       /* takes the lease on a miss (n, N) */
+	bool wait;       /* asked to wait (w): also where it may not park */
+	bool want_stale; /* classic: sees values in their grace */
+	bool versioned;  /* what is older than `version` counts as absent */
+	uint64_t version;
+	double early;      /* XFetch: beta times -ln(random); 0: none */
+	uint32_t lease_ms; /* of the lease taken */
+	int cfd;           /* of the connection, for `stats leases` */
+	const struct coalesce_rule *rule;
+	bool barred;     /* may not be granted one: its client has left */
+	uint64_t handed; /* the token this reader was handed while waiting */
+	struct waiter *waiter;   /* to park; NULL: it can't wait */
+	struct mailbox *mailbox; /* of the waiter's thread */
 };
 
 /* How to read. */
@@ -59,9 +86,7 @@ struct read_spec {
 	bool meta;              /* stale items may be won (W, X, Z) */
 	rel_time recache_until; /* may be won when it expires before (R) */
 	bool recache_first;     /* judged by the exptime before the touch */
-	bool vivify;            /* a miss makes an empty item, which is won */
-	rel_time vivify_exptime;
-	uint64_t vivify_cas; /* 0: the next number */
+	const struct lead_spec *lead; /* NULL: knows nothing of leases */
 };
 
 /* What was read: a snapshot, valid after the lock is gone. */
@@ -76,18 +101,31 @@ struct hit {
 	rel_time accessed; /* before this access */
 	bool fetched;      /* before this access */
 	bool binary_key;
-	bool made;              /* vivified by this request */
+	bool negative;
+	bool versioned;
+	uint64_t version;
+	bool absent;            /* no value: what follows is about a lease */
 	bool won, stale, taken; /* W, X, Z */
+	uint64_t token;         /* of the lease that was won */
+	uint64_t lease_left;    /* ms */
+	uint64_t backoff;       /* ms in which nobody may try; 0 none */
+	bool floored;           /* a tombstone stands */
+	uint64_t floor;
 };
 
 /*
  * Reads a key.  `buffer` takes a copy of a value of up to CACHE_COPY_MAX
  * bytes; a larger one is pinned, and the caller gives the reference back with
- * store_item_release().  HIT, MISS, BUSY; NO_MEMORY when vivifying failed.
+ * store_item_release().  HIT, MISS, BUSY; with a lead_spec also PARKED, and HIT
+ * without a value (`absent`) for who won the lease or has to do without.
  */
 enum result cache_read(struct cache *c, struct store_local *l,
     const struct key *key, const struct read_spec *spec, rel_time now,
     char *buffer, struct hit *hit);
+
+/* Fills what a hit says of an item, but its value; its shard is locked. */
+void cache_snapshot(const struct cache *c, const struct item *it,
+    struct hit *hit);
 
 /* Start loading what cache_read() will touch: first all keys, then again. */
 static inline void
@@ -101,6 +139,45 @@ cache_prefetch_item(struct cache *c, uint64_t hash)
 {
 	table_prefetch_item(&store_shard(c->store, hash)->table, hash);
 }
+
+/* The length of a lease that was asked for with `ms` (0: none was named). */
+uint32_t cache_lease_length(const struct cache *c, uint64_t ms);
+
+/* Whether n is a token for that key, of whatever age. */
+bool cache_is_token(const struct cache *c, const struct key *key, uint64_t n);
+
+/* Prolongs a live lease.  False: this token's lease is over. */
+bool cache_renew(struct cache *c, struct store_local *l, const struct key *key,
+    uint64_t token, uint32_t ms, rel_time now, struct hit *hit);
+
+/*
+ * Ends a live lease, found by hash and token alone: given up, with a back-off
+ * of that many ms (0: none), or because its connection ends.  False when it is
+ * over already.
+ */
+bool cache_give_up(struct cache *c, struct store_local *l,
+    const struct key *key, uint64_t token, uint32_t backoff_ms, rel_time now);
+bool cache_abandon(struct cache *c, struct store_local *l, uint64_t hash,
+    uint64_t token, rel_time now);
+bool cache_holds(struct cache *c, struct store_local *l, uint64_t hash,
+    uint64_t token, rel_time now);
+
+/* Invalidates a tag, and with it all items that carry it. */
+void cache_invalidate_tag(struct cache *c, const char *tag, size_t len);
+
+/*
+ * -o tag_prefix: a key's implicit tag, added to what an item of that key has.
+ * False when it has none.
+ */
+bool cache_add_prefix_tag(const struct cache *c, const struct key *key,
+    struct item_extra *extra);
+
+/* The slot of a tag, for item_extra.tag. */
+uint32_t cache_tag_slot(const struct cache *c, const char *tag, size_t len);
+
+/* flush_all: now, or what is due. */
+void cache_flush(struct cache *c, struct store_local *l, rel_time now);
+void cache_flush_due(struct cache *c, struct store_local *l, rel_time now);
 
 /* Copies what `me` and dumps show; false on a miss.  Not an access. */
 bool cache_note(struct cache *c, struct store_local *l, const struct key *key,
@@ -123,11 +200,17 @@ struct store_spec {
 	uint64_t new_cas;
 	bool vivify; /* append and prepend make a missing item */
 	rel_time vivify_exptime;
+	bool versioned; /* the writer tags the value with `version` */
+	uint64_t version;
+	bool guarded; /* refused if the key was invalidated after `guard` */
+	uint64_t guard;
 };
 
 struct stored {
 	uint64_t cas;       /* the new number; 0 when nothing was stored */
 	uint32_t value_len; /* of what stands now, when something was stored */
+	bool versioned;     /* REFUSED because of a version: what is valid */
+	uint64_t version;
 };
 
 /*
@@ -187,6 +270,10 @@ struct delete_spec {
 	bool touch; /* with stale or clear */
 	rel_time exptime;
 	uint32_t client_flags; /* with clear */
+	bool classic;          /* a negative value is a miss */
+	bool versioned;        /* only what is older than `version` goes */
+	uint64_t version;
+	rel_time floor_until; /* nothing older is stored up to then */
 };
 
 /* DELETED, NOT_FOUND, EXISTS, NO_MEMORY; *size: bytes of the value removed. */

@@ -12,9 +12,10 @@
 
 #include "base/num.h"
 #include "cache/cache.h"
+#include "cache/fill.h"
 
-/* What an item with a number needs besides its key. */
-enum { ROOM = sizeof(struct item) + 8 + 4 + NUM_MAX };
+/* What an item with a number needs besides its key: every field, 8 tags. */
+enum { ROOM = sizeof(struct item) + 24 + 8 + 32 + NUM_MAX };
 
 static bool
 is_blank(char c)
@@ -60,34 +61,46 @@ make(struct store_local *l, const struct item_spec *like, uint64_t number,
 	return it;
 }
 
+/* Nothing that everybody sees stands: the number is a store like any other. */
 static enum result
-vivify(struct store_local *l, struct shard *s, const struct key *key,
-    const struct arith_spec *spec, rel_time now, struct item **made)
-    REQUIRES(s->lock)
+vivify(struct act *st, const struct standing *old,
+    const struct arith_spec *spec, struct item **made)
 {
+	static const struct store_spec plain;
+	struct item_extra extra = { .tags = 0 };
 	struct item_spec empty = {
-		.key = *key,
+		.key = *st->key,
 		.exptime = spec->vivify_exptime,
+		.extra = &extra,
 	};
-	struct item *it = make(l, &empty, spec->initial, spec);
+	struct stored out;
+	struct item *it;
 
+	if (fill_judge_plain(st, &plain, old, &out) != RESULT_STORED)
+		return RESULT_REFUSED;
+	cache_add_prefix_tag(st->c, st->key, &extra);
+	it = make(st->l, &empty, spec->initial, spec);
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
-	if (!shard_insert(s, l, key->hash, it, now)) {
+	if (old->item != NULL) {
+		shard_replace(st->s, st->l, old->at, old->item, it, st->now);
+	} else if (!shard_insert(st->s, st->l, st->key->hash, it, st->now)) {
 		if (item_unref(it))
-			store_doom(l, it);
+			store_doom(st->l, it);
 		return RESULT_NO_MEMORY;
 	}
-	s->counted[SHARD_COUNTER_total_items]++;
+	st->s->counted[SHARD_COUNTER_total_items]++;
+	fill_stored(st, &plain, it, lease_find(st), 0);
 	*made = it;
 	return RESULT_STORED;
 }
 
 static enum result
-change(struct cache *c, struct store_local *l, struct shard *s, struct place at,
-    struct item *old, const struct arith_spec *spec, rel_time now,
-    struct item **made, uint64_t *number) REQUIRES(s->lock)
+change(struct act *st, const struct standing *standing,
+    const struct arith_spec *spec, struct item **made, uint64_t *number)
 {
+	struct item *old = standing->item;
+	struct item_extra extra;
 	struct item_spec like = {
 		.key = { .data = item_key(old),
 		    .len = item_key_len(old),
@@ -95,12 +108,14 @@ change(struct cache *c, struct store_local *l, struct shard *s, struct place at,
 		.value_len = old->value_len,
 		.client_flags = item_client_flags(old),
 		.exptime = spec->touch ? spec->exptime : old->exptime,
+		.extra = &extra,
 	};
 	uint64_t kept = old->word & (ITEM_STALE | ITEM_WON | ITEM_FETCHED);
 	struct item *it;
 	uint64_t v;
 
-	if (spec->compare && (!c->cas_enabled || item_cas(old) != spec->cas))
+	if (spec->compare &&
+	    (!st->c->cas_enabled || item_cas(old) != spec->cas))
 		return RESULT_EXISTS;
 	if (!read_number(item_value(old), old->value_len, &v))
 		return RESULT_NOT_A_NUMBER;
@@ -108,13 +123,15 @@ change(struct cache *c, struct store_local *l, struct shard *s, struct place at,
 		v += spec->delta;
 	else
 		v = spec->delta > v ? 0 : v - spec->delta;
-	it = make(l, &like, v, spec);
+	item_extra_of(old, &extra);
+	it = make(st->l, &like, v, spec);
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
-	shard_class(s, old)
+	shard_class(st->s, old)
 	    ->event[spec->decrement ? CLASS_DECR_HITS : CLASS_INCR_HITS]++;
-	shard_replace(s, l, at, old, it, now);
+	shard_replace(st->s, st->l, standing->at, old, it, st->now);
 	it->word |= kept;
+	fill_move_base(st, item_stored(it));
 	*number = v;
 	*made = it;
 	return RESULT_STORED;
@@ -124,31 +141,29 @@ enum result
 cache_arith(struct cache *c, struct store_local *l, const struct key *key,
     const struct arith_spec *spec, rel_time now, struct arith_done *out)
 {
-	struct shard *s = store_shard(c->store, key->hash);
+	struct act st = act_begin(c, l, key, now);
 	enum result res = RESULT_NOT_FOUND;
-	struct item *old, *it = NULL;
-	enum found why;
-	struct place at;
+	struct item *it = NULL;
+	struct standing old;
 	bool room;
 
 	memset(out, 0, sizeof(*out));
 	room = store_reserve(l, ROOM + key->len, now);
-	shard_lock(s);
-	old = shard_find(s, l, key, now, &at, &why);
-	if (old != NULL) {
-		out->exptime = old->exptime;
-		out->binary_key = old->word & ITEM_BINARY_KEY;
+	shard_lock(st.s);
+	old = fill_look(&st);
+	if (old.visible) {
+		out->exptime = old.item->exptime;
+		out->binary_key = old.item->word & ITEM_BINARY_KEY;
 		/* Without room a number may still change: the old one goes. */
-		res = change(c, l, s, at, old, spec, now, &it, &out->number);
+		res = change(&st, &old, spec, &it, &out->number);
 	} else if (spec->vivify) {
 		out->made = true;
 		out->number = spec->initial;
 		out->binary_key = key->binary;
-		res = room ? vivify(l, s, key, spec, now, &it) :
-			     RESULT_NO_MEMORY;
+		res = room ? vivify(&st, &old, spec, &it) : RESULT_NO_MEMORY;
 	}
 	if (it != NULL && c->cas_enabled)
 		out->cas = item_cas(it);
-	shard_unlock(s, l);
+	act_end(&st);
 	return res;
 }

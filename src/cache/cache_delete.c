@@ -7,45 +7,60 @@
 #include <string.h>
 
 #include "cache/cache.h"
+#include "cache/fill.h"
 #include "cache/held.h"
 
+/* One delete, while the shard is locked or an item is made anew. */
+struct deleting {
+	struct act st;
+	const struct delete_spec *spec;
+	struct standing old;
+	struct lease *lease;
+	uint32_t *size;
+	struct held held; /* held.item != NULL: to be made anew */
+	uint64_t cas;     /* of the new one */
+};
+
 /*
- * The same item with its number in a field of its own, or without its value.
- * Private; made without the lock, since the value may be large.
+ * The same item with its number in a field of its own, without its grace, or
+ * without its value.  Private; made without the lock, since the value may be
+ * large.
  */
 static struct item *
-remake(struct cache *c, struct store_local *l, const struct key *key,
-    const struct held *old, const struct delete_spec *spec, uint64_t cas,
-    rel_time now, enum result *why)
+remake(const struct deleting *d, enum result *why)
 {
+	const struct act *st = &d->st;
+	const struct delete_spec *spec = d->spec;
+	struct item_extra extra = d->held.extra;
 	struct item_spec made = {
-		.key = { .data = key->data,
-		    .len = key->len,
-		    .binary = old->binary_key,
-		    .hash = key->hash },
-		.value_len = spec->clear ? 0 : old->value_len,
+		.key = { .data = st->key->data,
+		    .len = st->key->len,
+		    .binary = d->held.binary_key,
+		    .hash = st->key->hash },
+		.value_len = spec->clear ? 0 : d->held.value_len,
 		.client_flags = spec->clear ? spec->client_flags :
-					      old->client_flags,
+					      d->held.client_flags,
 		.own_cas = true,
+		.extra = &extra,
 	};
-	struct item *it = cache_prepare(c, l, &made, now, why);
+	struct item *it;
 
+	if (spec->touch)
+		extra.grace = 0;
+	it = cache_prepare(st->c, st->l, &made, st->now, why);
 	if (it == NULL)
 		return NULL;
-	memcpy(it->data, &cas, sizeof(cas));
-	memcpy(item_value(it), old->value, made.value_len);
+	memcpy(it->data, &d->cas, sizeof(d->cas));
+	memcpy(item_value(it), d->held.value, made.value_len);
 	return it;
 }
 
 /* Marks stale in place; the number moves with it. */
 static void
-mark_stale(struct shard *s, struct place at, struct item *it,
-    const struct delete_spec *spec, rel_time now) REQUIRES(s->lock)
+mark_stale(struct deleting *d, struct item *it, uint64_t seq)
 {
-	uint64_t seq = store_next_seq(s->store);
-
 	if (it->word & ITEM_CAS) {
-		uint64_t cas = spec->own_cas ? spec->new_cas : seq;
+		uint64_t cas = d->spec->own_cas ? d->spec->new_cas : seq;
 
 		memcpy(it->data, &cas, sizeof(cas));
 	} else {
@@ -53,24 +68,26 @@ mark_stale(struct shard *s, struct place at, struct item *it,
 		it->word |= seq << ITEM_SEQ_SHIFT;
 	}
 	it->word |= ITEM_STALE;
-	it->word &= ~(uint64_t)ITEM_WON;
-	if (spec->touch)
-		shard_touch(s, at, it, spec->exptime, now);
+	if (d->spec->touch)
+		shard_touch(d->st.s, d->old.at, it, d->spec->exptime,
+		    d->st.now);
 }
 
 /* Puts a remade item in the place of the old one. */
 static void
-swap(struct shard *s, struct store_local *l, struct place at, struct item *old,
-    struct item *it, const struct delete_spec *spec, rel_time now)
-    REQUIRES(s->lock)
+swap(struct deleting *d, struct item *it)
 {
-	it->word |= spec->stale ? ITEM_STALE : 0;
+	const struct delete_spec *spec = d->spec;
+	struct shard *s = d->st.s;
+	struct item *old = d->old.item;
+
+	it->word |= (spec->stale ? ITEM_STALE : 0) | (old->word & ITEM_WON);
 	it->exptime = spec->clear ? 0 : old->exptime;
 	if (spec->touch)
 		it->exptime = spec->exptime;
 	if (!spec->clear)
 		it->word |= old->word & ITEM_FETCHED;
-	shard_replace(s, l, at, old, it, now);
+	shard_replace(s, d->st.l, d->old.at, old, it, d->st.now);
 	if (!spec->clear)
 		it->accessed = old->accessed;
 	if (spec->clear)
@@ -84,77 +101,134 @@ static bool
 needs_remake(const struct delete_spec *spec, const struct item *it)
 {
 	return spec->clear ||
-	    (spec->stale && spec->own_cas && !(it->word & ITEM_CAS));
+	    (spec->stale &&
+		((spec->own_cas && !(it->word & ITEM_CAS)) ||
+		    (spec->touch && it->word & ITEM_GRACE)));
 }
 
 /* Pins, remakes without the lock, swaps.  MISS asks for another try. */
 static enum result
-remake_and_swap(struct cache *c, struct store_local *l, const struct key *key,
-    const struct held *old, const struct delete_spec *spec, uint64_t cas,
-    rel_time now)
+remake_and_swap(struct deleting *d)
 {
-	struct shard *s = store_shard(c->store, key->hash);
+	struct act *st = &d->st;
 	enum result res;
-	enum found why;
-	struct place at;
-	struct item *it = remake(c, l, key, old, spec, cas, now, &res);
+	struct item *it = remake(d, &res);
 
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
-	shard_lock(s);
-	if (shard_find(s, l, key, now, &at, &why) == old->item &&
-	    item_cas(old->item) == old->cas) {
-		swap(s, l, at, old->item, it, spec, now);
-		res = RESULT_DELETED;
+	res = RESULT_MISS;
+	shard_lock(st->s);
+	d->old = fill_look(st);
+	if (d->old.item == d->held.item &&
+	    item_cas(d->old.item) == d->held.cas) {
+		swap(d, it);
 		it = NULL;
-	} else {
-		res = RESULT_MISS;
+		res = RESULT_DELETED;
 	}
-	shard_unlock(s, l);
+	act_end(st);
 	if (it != NULL)
-		store_item_release(l, it);
+		store_item_release(st->l, it);
 	return res;
 }
 
+/* Takes the value away, or makes it stale. */
 static enum result
-try_delete(struct cache *c, struct store_local *l, const struct key *key,
-    const struct delete_spec *spec, rel_time now, uint32_t *size)
+do_away(struct deleting *d, uint64_t seq)
 {
-	struct shard *s = store_shard(c->store, key->hash);
-	enum result res = RESULT_DELETED;
-	bool remade = false;
-	uint64_t cas = 0;
-	struct held old;
-	enum found why;
-	struct place at;
-	struct item *it;
+	const struct delete_spec *spec = d->spec;
+	struct item *it = d->old.item;
 
-	shard_lock(s);
-	it = shard_find(s, l, key, now, &at, &why);
-	if (it == NULL) {
-		res = RESULT_NOT_FOUND;
-	} else if (spec->compare &&
-	    (!c->cas_enabled || item_cas(it) != spec->cas)) {
-		res = RESULT_EXISTS;
-	} else if (needs_remake(spec, it)) {
-		*size = it->value_len;
-		cas = spec->own_cas ? spec->new_cas :
-		    spec->stale     ? store_next_seq(c->store) :
-				      item_cas(it);
-		remade = held_take(&old, it);
-		res = RESULT_BUSY;
-	} else if (spec->stale) {
-		mark_stale(s, at, it, spec, now);
-	} else {
-		*size = it->value_len;
-		shard_class(s, it)->event[CLASS_DELETE_HITS]++;
-		shard_remove(s, l, key->hash, at, it);
+	if (needs_remake(spec, it)) {
+		*d->size = it->value_len;
+		d->cas = spec->own_cas ? spec->new_cas :
+		    spec->stale        ? seq :
+					 item_cas(it);
+		return held_take(&d->held, it) ? RESULT_MISS : RESULT_BUSY;
 	}
-	shard_unlock(s, l);
-	if (!remade)
+	if (spec->stale) {
+		mark_stale(d, it, seq);
+		return RESULT_DELETED;
+	}
+	*d->size = it->value_len;
+	shard_class(d->st.s, it)->event[CLASS_DELETE_HITS]++;
+	shard_remove(d->st.s, d->st.l, d->st.key->hash, d->old.at, it);
+	return RESULT_DELETED;
+}
+
+/* Nothing below the version is valid; what is, stays, and so does a lease. */
+static enum result
+delete_versioned(struct deleting *d)
+{
+	const struct delete_spec *spec = d->spec;
+	struct item *it = d->old.item;
+	uint64_t seq;
+
+	fill_set_floor(&d->st, spec->version, spec->floor_until);
+	seq = store_next_seq(d->st.c->store);
+	clocks_move_key(&d->st.c->store->clocks, d->st.key->hash, seq);
+	if (it == NULL ||
+	    (it->word & ITEM_VERSION && item_version(it) >= spec->version))
+		return RESULT_DELETED;
+	return do_away(d, seq);
+}
+
+/* What is told of a value that not every reader sees. */
+static enum result
+delete_plain(struct deleting *d)
+{
+	const struct delete_spec *spec = d->spec;
+	bool stub = d->lease != NULL && !d->lease->backoff;
+	bool keep = d->st.c->leases->config->fault == FAULT_KEEP_TOKENS;
+	enum result res = stub ? RESULT_DELETED : RESULT_NOT_FOUND;
+	uint64_t seq = fill_invalidate(&d->st);
+	bool absent = spec->classic && d->old.item != NULL &&
+	    d->old.item->word & ITEM_NEGATIVE;
+
+	if (d->old.item != NULL)
+		res = do_away(d, seq);
+	if (d->lease != NULL && !keep)
+		lease_finish(&d->st, d->lease, LEASE_REVOKED);
+	return absent && res == RESULT_DELETED ? RESULT_NOT_FOUND : res;
+}
+
+/* The number to compare: of a value, or the token of a lease to give up. */
+static enum result
+try_compared(struct deleting *d)
+{
+	const struct delete_spec *spec = d->spec;
+	struct lease *lease = d->lease;
+
+	if (d->old.item != NULL && d->st.c->cas_enabled &&
+	    item_cas(d->old.item) == spec->cas)
+		return spec->versioned ? delete_versioned(d) : delete_plain(d);
+	if (lease != NULL && !lease->backoff && lease->token == spec->cas) {
+		lease_finish(&d->st, lease, LEASE_GIVEN_UP);
+		return RESULT_DELETED;
+	}
+	return d->old.visible ? RESULT_EXISTS : RESULT_NOT_FOUND;
+}
+
+static enum result
+try_delete(struct deleting *d)
+{
+	struct act *st = &d->st;
+	enum result res;
+
+	d->held.item = NULL;
+	shard_lock(st->s);
+	d->old = fill_look(st);
+	d->lease = lease_find(st);
+	if (d->spec->compare)
+		res = try_compared(d);
+	else if (d->spec->versioned)
+		res = delete_versioned(d);
+	else
+		res = delete_plain(d);
+	act_end(st);
+	if (d->held.item == NULL)
 		return res;
-	res = remake_and_swap(c, l, key, &old, spec, cas, now);
-	store_item_release(l, old.item);
+	res = remake_and_swap(d);
+	store_item_release(st->l, d->held.item);
 	return res;
 }
 
@@ -162,11 +236,16 @@ enum result
 cache_delete(struct cache *c, struct store_local *l, const struct key *key,
     const struct delete_spec *spec, rel_time now, uint32_t *size)
 {
+	struct deleting d = {
+		.st = act_begin(c, l, key, now),
+		.spec = spec,
+		.size = size,
+	};
 	enum result res;
 
 	*size = 0;
 	do
-		res = try_delete(c, l, key, spec, now, size);
+		res = try_delete(&d);
 	while (res == RESULT_MISS);
 	return res;
 }

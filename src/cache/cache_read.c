@@ -7,32 +7,10 @@
 #include <string.h>
 
 #include "cache/cache.h"
+#include "cache/lease.h"
 
-/*
- * Who recaches: a stale item, or one about to expire if the reader asks for
- * it, is won by the first reader; others learn that it is taken.
- */
-static void
-decide_win(struct item *it, const struct read_spec *spec, struct hit *hit)
-{
-	rel_time exptime = spec->recache_first ? hit->exptime : it->exptime;
-
-	hit->stale = it->word & ITEM_STALE;
-	hit->taken = it->word & ITEM_WON;
-	if (hit->taken)
-		return;
-	if (hit->stale)
-		hit->won = true;
-	if (exptime != 0 && exptime < spec->recache_until)
-		hit->won = true;
-	if (hit->won)
-		it->word |= ITEM_WON;
-}
-
-/* False when the value can't be pinned. */
-static bool
-snapshot(struct cache *c, struct item *it, const struct read_spec *spec,
-    char *buffer, struct hit *hit)
+void
+cache_snapshot(const struct cache *c, const struct item *it, struct hit *hit)
 {
 	hit->why = FOUND;
 	hit->value_len = it->value_len;
@@ -42,8 +20,17 @@ snapshot(struct cache *c, struct item *it, const struct read_spec *spec,
 	hit->accessed = it->accessed;
 	hit->fetched = it->word & ITEM_FETCHED;
 	hit->binary_key = it->word & ITEM_BINARY_KEY;
-	if (!spec->want_value)
-		return true;
+	if (UNLIKELY(it->word & (ITEM_NEGATIVE | ITEM_VERSION))) {
+		hit->negative = it->word & ITEM_NEGATIVE;
+		hit->versioned = it->word & ITEM_VERSION;
+		hit->version = item_version(it);
+	}
+}
+
+/* False when the value can't be pinned. */
+static bool
+take_value(struct item *it, char *buffer, struct hit *hit)
+{
 	hit->value = item_value(it);
 	if (it->value_len <= CACHE_COPY_MAX) {
 		memcpy(buffer, hit->value, it->value_len);
@@ -56,75 +43,229 @@ snapshot(struct cache *c, struct item *it, const struct read_spec *spec,
 	return true;
 }
 
-/* Makes the empty item that stands for a load in progress. */
+/* Hands an item to the reader, and notes that it was read. */
 static enum result
-vivify(struct cache *c, struct store_local *l, struct shard *s,
-    const struct key *key, const struct read_spec *spec, rel_time now,
-    struct hit *hit) REQUIRES(s->lock)
+serve(struct act *st, const struct read_spec *spec, struct place at,
+    struct item *it, char *buffer, struct hit *hit)
 {
-	struct item_spec stub = {
-		.key = *key,
-		.own_cas = spec->vivify_cas != 0,
-		.exptime = spec->vivify_exptime,
-	};
-	struct item *it = store_item_new(l, &stub);
+	enum class_event event = CLASS_GET_HITS;
+
+	cache_snapshot(st->c, it, hit);
+	if (spec->want_value && !take_value(it, buffer, hit))
+		return RESULT_BUSY;
+	if (!spec->peek)
+		shard_hit(st->s, at, it, st->now);
+	if (spec->touch) {
+		event = CLASS_TOUCH_HITS;
+		/* What is in its grace stays expired. */
+		if (!item_is_overdue(it, st->now))
+			shard_touch(st->s, at, it, spec->exptime, st->now);
+	}
+	shard_class(st->s, it)->event[event]++;
+	return RESULT_HIT;
+}
+
+/* What stands, as far as this reader may see it; *stale says how it stands. */
+static struct item *
+visible(const struct read_spec *spec, struct item *it, enum found why,
+    bool *stale)
+{
+	const struct lead_spec *lead = spec->lead;
 
 	if (it == NULL)
-		return RESULT_NO_MEMORY;
-	if (stub.own_cas)
-		memcpy(it->data, &spec->vivify_cas, sizeof(uint64_t));
-	if (!shard_insert(s, l, key->hash, it, now)) {
-		if (item_unref(it))
-			store_doom(l, it);
-		return RESULT_NO_MEMORY;
+		return NULL;
+	if (why == FOUND_GRACE && !lead->aware && !lead->want_stale)
+		return NULL;
+	if (it->word & ITEM_NEGATIVE && !lead->aware)
+		return NULL;
+	if (lead->versioned &&
+	    (!(it->word & ITEM_VERSION) || item_version(it) < lead->version))
+		return NULL;
+	*stale = why == FOUND_GRACE || it->word & ITEM_STALE;
+	return it;
+}
+
+/*
+ * Whether a fresh value is to be refreshed already: because it expires within
+ * the time of R, or as XFetch throws the dice (A. Vattani, F. Chierichetti,
+ * K. Lowenstein, Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
+ */
+static bool
+is_due(const struct act *st, const struct read_spec *spec,
+    const struct item *it)
+{
+	const struct lead_spec *lead = spec->lead;
+	rel_time exptime = it->exptime;
+
+	if (spec->touch && !spec->recache_first)
+		exptime = spec->exptime;
+	if (exptime == 0)
+		return false;
+	if (exptime < spec->recache_until)
+		return true;
+	return lead->early > 0 &&
+	    (double)st->l->now_ms + lead->early * item_load_ms(it) >=
+	    (double)exptime * 1000;
+}
+
+static void
+win(struct act *st, const struct lead_spec *lead, struct item *it,
+    struct hit *hit)
+{
+	hit->won = true;
+	hit->lease_left = lead->lease_ms;
+	hit->token = lease_grant(st, it, lead->lease_ms, lead->cfd, lead->rule);
+}
+
+/* A fresh value: a hit, and perhaps a lease to refresh it early. */
+static enum result
+read_fresh(struct act *st, const struct read_spec *spec, struct place at,
+    struct item *it, char *buffer, struct hit *hit)
+{
+	bool due = is_due(st, spec, it);
+	enum result res = serve(st, spec, at, it, buffer, hit);
+
+	if (res != RESULT_HIT)
+		return res;
+	if (it->word & ITEM_WON && lease_find(st) != NULL) {
+		hit->taken = true;
+	} else if (due) {
+		win(st, spec->lead, it, hit);
+		COUNT(st->l->counters, early_refreshes);
 	}
-	s->counted[SHARD_COUNTER_total_items]++;
-	shard_class(s, it)->event[CLASS_GET_HITS]++;
-	it->word |= ITEM_WON | (spec->peek ? 0 : ITEM_FETCHED);
-	hit->why = FOUND;
-	hit->made = hit->won = true;
-	hit->cas = c->cas_enabled ? item_cas(it) : 0;
-	hit->accessed = now;
-	hit->binary_key = key->binary;
-	hit->value = "";
+	if (hit->negative)
+		COUNT(st->l->counters, negative_hits);
 	return RESULT_HIT;
+}
+
+/*
+ * Who loads what is missing or stale: this reader, or somebody for whom he
+ * waits or not.  PARKED, or HIT with the answer in *hit.
+ */
+static enum result
+seek_lease(struct act *st, const struct read_spec *spec, struct item *standing,
+    const struct item *shown, struct hit *hit)
+{
+	const struct lead_spec *lead = spec->lead;
+	struct lease *lease = lease_find(st);
+	/* memcached's readers win what md I marked, without asking for it. */
+	bool wants = lead->lead ||
+	    (spec->meta && !spec->peek && shown != NULL &&
+		shown->word & ITEM_STALE);
+
+	if (lease == NULL) {
+		hit->taken = lead->barred;
+		if (wants && !lead->barred)
+			win(st, lead, standing, hit);
+		return RESULT_HIT;
+	}
+	hit->lease_left = lease->timer.key - st->l->now_ms;
+	if (lead->handed != 0 && lease->token == lead->handed) {
+		hit->won = true;
+		hit->token = lease->token;
+		return RESULT_HIT;
+	}
+	hit->taken = true;
+	if (lease->backoff)
+		hit->backoff = hit->lease_left;
+	else if (shown == NULL && lead->waiter != NULL &&
+	    lease_park(st, lease, lead->waiter, lead->mailbox))
+		return RESULT_PARKED;
+	return RESULT_HIT;
+}
+
+static void
+show_floor(struct act *st, struct hit *hit)
+{
+	struct tomb *tomb = tombs_find(&st->c->leases->tombs, st->l,
+	    st->key->hash, st->now);
+
+	hit->floored = tomb != NULL;
+	hit->floor = tomb != NULL ? tomb->floor : 0;
+}
+
+static enum result
+read_led(struct act *st, const struct read_spec *spec, struct place at,
+    char *buffer, struct hit *hit)
+{
+	struct item *standing = found_stands(hit->why) ?
+	    slot_item(at.bucket, at.slot) :
+	    NULL;
+	enum found why = hit->why;
+	bool stale = false;
+	struct item *shown = visible(spec, standing, why, &stale);
+	enum result res;
+
+	if (shown != NULL && !stale)
+		return read_fresh(st, spec, at, shown, buffer, hit);
+	/* Before a grant: a floor whose time is over moves the key clock. */
+	show_floor(st, hit);
+	res = seek_lease(st, spec, standing, shown, hit);
+	if (res == RESULT_PARKED)
+		return res;
+	if (shown != NULL) {
+		hit->stale = true;
+		if (hit->taken)
+			COUNT(st->l->counters, stale_served);
+		return serve(st, spec, at, shown, buffer, hit);
+	}
+	hit->why = why;
+	hit->absent = true;
+	hit->value = "";
+	hit->accessed = st->now;
+	hit->binary_key = st->key->binary;
+	return spec->lead->lead && !spec->lead->classic ? RESULT_HIT :
+							  RESULT_MISS;
+}
+
+/* -o visible_stubs: a lease shows as the empty item that it is in memcached. */
+static bool
+show_stub(struct act *st, struct hit *hit)
+{
+	struct lease *lease = lease_find(st);
+
+	if (lease == NULL || lease->backoff)
+		return false;
+	hit->why = FOUND;
+	hit->value = "";
+	hit->cas = lease->token;
+	hit->accessed = st->now;
+	return true;
+}
+
+/* Whether it is a hit for any reader, with nothing to decide. */
+static bool
+is_plain(const struct read_spec *spec, const struct item *it)
+{
+	const struct lead_spec *lead = spec->lead;
+
+	if (it == NULL)
+		return lead == NULL;
+	return lead == NULL || lead->classic ||
+	    (!(it->word & (ITEM_STALE | ITEM_WON)) && !lead->versioned &&
+		lead->early == 0 && spec->recache_until == 0);
 }
 
 enum result
 cache_read(struct cache *c, struct store_local *l, const struct key *key,
     const struct read_spec *spec, rel_time now, char *buffer, struct hit *hit)
 {
-	struct shard *s = store_shard(c->store, key->hash);
-	enum result res = RESULT_HIT;
-	enum class_event event;
-	bool room = true;
+	struct act st = act_begin(c, l, key, now);
+	enum result res = RESULT_MISS;
 	struct place at;
 	struct item *it;
 
 	memset(hit, 0, sizeof(*hit));
-	if (UNLIKELY(spec->vivify))
-		room = store_reserve(l, sizeof(struct item) + key->len + 8,
-		    now);
-	shard_lock(s);
-	it = shard_find(s, l, key, now, &at, &hit->why);
-	if (it == NULL) {
-		res = RESULT_MISS;
-		if (spec->vivify)
-			res = room ? vivify(c, l, s, key, spec, now, hit) :
-				     RESULT_NO_MEMORY;
-	} else if (!snapshot(c, it, spec, buffer, hit)) {
-		res = RESULT_BUSY;
-	} else {
-		if (!spec->peek)
-			shard_hit(s, at, it, now);
-		if (spec->touch)
-			shard_touch(s, at, it, spec->exptime, now);
-		if (spec->meta)
-			decide_win(it, spec, hit);
-		event = spec->touch ? CLASS_TOUCH_HITS : CLASS_GET_HITS;
-		shard_class(s, it)->event[event]++;
-	}
-	shard_unlock(s, l);
+	shard_lock(st.s);
+	it = shard_find(st.s, l, key, now, &at, &hit->why);
+	if (!is_plain(spec, it))
+		res = read_led(&st, spec, at, buffer, hit);
+	else if (it != NULL)
+		res = serve(&st, spec, at, it, buffer, hit);
+	if (UNLIKELY(res == RESULT_MISS && c->leases->config->visible_stubs) &&
+	    show_stub(&st, hit))
+		res = RESULT_HIT;
+	act_end(&st);
 	return res;
 }
 
@@ -139,6 +280,8 @@ cache_note(struct cache *c, struct store_local *l, const struct key *key,
 
 	shard_lock(s);
 	it = shard_find(s, l, key, now, &at, &why);
+	if (it == NULL && found_stands(why))
+		it = slot_item(at.bucket, at.slot);
 	if (it != NULL) {
 		item_note_fill(note, it);
 		if (!c->cas_enabled)

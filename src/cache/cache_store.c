@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "cache/cache.h"
+#include "cache/fill.h"
 #include "cache/held.h"
 
 bool
@@ -71,7 +72,7 @@ compare(const struct cache *c, const struct store_spec *spec,
 	return MATCH_NOT;
 }
 
-/* What becomes of a store when a value stands already. */
+/* What becomes of a store when a value stands that everybody sees. */
 static enum result
 judge(const struct cache *c, const struct store_spec *spec, struct shard *s,
     const struct item *old, enum match *match)
@@ -96,21 +97,138 @@ finish(struct cache *c, struct shard *s, struct item *it, struct stored *out)
 	out->value_len = it->value_len;
 }
 
+/* A store and the key it is about, while the shard is locked. */
+struct storing {
+	struct act st;
+	const struct store_spec *spec;
+	struct item *it;
+	struct standing old;
+	struct lease *lease;
+	uint64_t token; /* spec->cas, if it is one; 0: no fill */
+	uint64_t seq;   /* of its grant */
+	enum match match;
+};
+
+/* memcached's rules: mode, and the number to compare. */
 static enum result
-store_new_key(struct cache *c, struct store_local *l, struct shard *s,
-    const struct key *key, struct item *it, const struct store_spec *spec,
-    enum found why, rel_time now, struct stored *out) REQUIRES(s->lock)
+judge_mode(struct storing *g)
 {
+	const struct store_spec *spec = g->spec;
+	struct item *visible = g->old.visible ? g->old.item : NULL;
+
+	g->match = MATCH;
+	if (spec->mode == STORE_ADD && visible != NULL) {
+		/* as memcached: add bumps */
+		shard_lift(g->st.s, g->old.at, visible);
+		return RESULT_NOT_STORED;
+	}
+	if (g->old.item != NULL && spec->cas == item_cas(g->old.item))
+		g->token = 0; /* a number that a client set himself */
+	if (g->token != 0)
+		return spec->mode == STORE_REPLACE && visible == NULL ?
+		    RESULT_NOT_STORED :
+		    RESULT_STORED;
+	if (visible != NULL)
+		return judge(g->st.c, spec, g->st.s, visible, &g->match);
 	if (spec->compare && spec->mode != STORE_ADD)
 		return RESULT_NOT_FOUND;
-	if (spec->mode == STORE_REPLACE)
-		return RESULT_NOT_STORED;
-	if (!shard_insert(s, l, key->hash, it, now))
-		return RESULT_NO_MEMORY;
-	if (why != FOUND_NOTHING)
-		s->counted[SHARD_COUNTER_reclaimed]++;
-	finish(c, s, it, out);
+	return spec->mode == STORE_REPLACE ? RESULT_NOT_STORED : RESULT_STORED;
+}
+
+/* A versioned write that only refreshes, of what isn't there: MR. */
+static void
+note_absent(struct storing *g)
+{
+	if (!g->spec->versioned || g->spec->mode != STORE_REPLACE)
+		return;
+	fill_set_floor(&g->st, g->spec->version,
+	    g->st.now + g->st.c->leases->config->tombstone_ttl);
+	clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,
+	    store_next_seq(g->st.c->store));
+}
+
+/* What has expired on arrival is an invalidation. */
+static void
+store_expired(struct storing *g, struct stored *out)
+{
+	bool own = g->lease != NULL && g->token != 0 && !g->lease->backoff &&
+	    g->lease->token == g->token;
+
+	out->cas = fill_invalidate(&g->st);
+	out->value_len = g->it->value_len;
+	if (!g->st.c->cas_enabled)
+		out->cas = 0;
+	if (g->old.item != NULL)
+		shard_remove(g->st.s, g->st.l, g->st.key->hash, g->old.at,
+		    g->old.item);
+	g->st.s->counted[SHARD_COUNTER_total_items]++;
+	if (own)
+		lease_answer(&g->st, g->lease, NULL, LEASE_FILLED);
+	else if (g->lease != NULL)
+		lease_finish(&g->st, g->lease, LEASE_REVOKED);
+}
+
+/* Takes the reference on the item, unless it returns NO_MEMORY. */
+static enum result
+publish(struct storing *g, struct stored *out)
+{
+	struct act *st = &g->st;
+	uint32_t load_ms = 0;
+
+	if (g->lease != NULL && g->lease->token == g->token)
+		load_ms = (uint32_t)(st->l->now_ms - g->lease->granted);
+	if (g->old.item != NULL) {
+		shard_replace(st->s, st->l, g->old.at, g->old.item, g->it,
+		    st->now);
+	} else {
+		if (!shard_insert(st->s, st->l, st->key->hash, g->it, st->now))
+			return RESULT_NO_MEMORY;
+		if (g->old.why != FOUND_NOTHING)
+			st->s->counted[SHARD_COUNTER_reclaimed]++;
+	}
+	item_set_birth(g->it, g->token != 0 ? g->seq : item_stored(g->it),
+	    load_ms);
+	finish(st->c, st->s, g->it, out);
+	fill_stored(st, g->spec, g->it, g->lease, g->token);
 	return RESULT_STORED;
+}
+
+/*
+ * An older number with I: the value is kept as stale, in the place of one that
+ * is stale already.  A lease to refresh it goes on.
+ */
+static enum result
+publish_older(struct storing *g, struct stored *out)
+{
+	struct act *st = &g->st;
+	struct item *old = g->old.item;
+
+	if (!(old->word & ITEM_STALE))
+		return RESULT_EXISTS;
+	g->it->word |= ITEM_STALE | (old->word & ITEM_WON);
+	g->it->exptime = old->exptime;
+	shard_replace(st->s, st->l, g->old.at, old, g->it, st->now);
+	item_set_birth(g->it, item_stored(g->it), 0);
+	clocks_move_key(&st->c->store->clocks, st->key->hash,
+	    item_stored(g->it));
+	finish(st->c, st->s, g->it, out);
+	return RESULT_STORED;
+}
+
+static enum result
+judge_store(struct storing *g, struct stored *out)
+{
+	enum result res = judge_mode(g);
+
+	if (res != RESULT_STORED) {
+		note_absent(g);
+		return res;
+	}
+	if (g->match == MATCH_OLDER)
+		return RESULT_STORED;
+	return g->token != 0 ?
+	    fill_judge(&g->st, g->spec, g->it, &g->old, g->seq, out) :
+	    fill_judge_plain(&g->st, g->spec, &g->old, out);
 }
 
 /* set, add, replace, cas: the whole value came with the request. */
@@ -119,30 +237,34 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
     struct item *it, const struct store_spec *spec, rel_time now,
     struct stored *out)
 {
-	struct shard *s = store_shard(c->store, key->hash);
-	enum match match;
+	struct storing g = {
+		.st = act_begin(c, l, key, now),
+		.spec = spec,
+		.it = it,
+	};
+	bool expired = item_is_overdue(it, now);
 	enum result res;
-	enum found why;
-	struct place at;
-	struct item *old;
 
-	shard_lock(s);
-	shard_class(s, it)->event[CLASS_CMD_SET]++;
-	old = shard_find(s, l, key, now, &at, &why);
-	if (old == NULL) {
-		res = store_new_key(c, l, s, key, it, spec, why, now, out);
-	} else if ((res = judge(c, spec, s, old, &match)) == RESULT_STORED) {
-		if (match == MATCH_OLDER) {
-			it->word |= ITEM_STALE | (old->word & ITEM_WON);
-			it->exptime = old->exptime;
-		}
-		shard_replace(s, l, at, old, it, now);
-		finish(c, s, it, out);
-	} else if (spec->mode == STORE_ADD) {
-		shard_lift(s, at, old); /* as memcached: add bumps */
+	if (UNLIKELY(spec->compare &&
+		lease_token_read(c->leases->secret, key, spec->cas, &g.seq))) {
+		g.token = spec->cas;
+		clocks_tick(&c->store->clocks, now, store_seq(c->store));
 	}
-	shard_unlock(s, l);
-	if (res != RESULT_STORED)
+	shard_lock(g.st.s);
+	shard_class(g.st.s, it)->event[CLASS_CMD_SET]++;
+	g.old = fill_look(&g.st);
+	g.lease = lease_find(&g.st);
+	res = judge_store(&g, out);
+	expired &= g.match == MATCH;
+	if (res == RESULT_STORED && expired)
+		store_expired(&g, out);
+	else if (res == RESULT_STORED)
+		res = g.match == MATCH_OLDER ? publish_older(&g, out) :
+					       publish(&g, out);
+	else if (g.token != 0 && g.lease != NULL && g.lease->token == g.token)
+		lease_finish(&g.st, g.lease, LEASE_REFUSED);
+	act_end(&g.st);
+	if (res != RESULT_STORED || expired)
 		store_item_release(l, it);
 	return res;
 }
@@ -162,6 +284,7 @@ join(struct cache *c, struct store_local *l, const struct key *key,
 		.value_len = old->value_len + add->value_len,
 		.client_flags = old->client_flags,
 		.own_cas = spec->own_cas,
+		.extra = &old->extra,
 	};
 	struct item *it = cache_prepare(c, l, &joined, now, why);
 	char *value;
@@ -184,20 +307,22 @@ put_joined(struct cache *c, struct store_local *l, const struct key *key,
     struct item *old, struct item *it, const struct store_spec *spec,
     rel_time now, struct stored *out)
 {
-	struct shard *s = store_shard(c->store, key->hash);
+	struct act st = act_begin(c, l, key, now);
 	enum result res = RESULT_MISS;
 	enum found why;
 	struct place at;
 
-	shard_lock(s);
-	if (shard_find(s, l, key, now, &at, &why) == old &&
+	shard_lock(st.s);
+	if (shard_find(st.s, l, key, now, &at, &why) == old &&
 	    compare(c, spec, old) != MATCH_NOT) {
 		it->exptime = old->exptime;
-		shard_replace(s, l, at, old, it, now);
-		finish(c, s, it, out);
+		it->word |= old->word & (ITEM_STALE | ITEM_WON);
+		shard_replace(st.s, l, at, old, it, now);
+		fill_move_base(&st, item_stored(it));
+		finish(c, st.s, it, out);
 		res = RESULT_STORED;
 	}
-	shard_unlock(s, l);
+	act_end(&st);
 	if (res != RESULT_STORED)
 		store_item_release(l, it);
 	return res;
@@ -285,14 +410,14 @@ void
 cache_drop(struct cache *c, struct store_local *l, const struct key *key,
     rel_time now)
 {
-	struct shard *s = store_shard(c->store, key->hash);
-	enum found why;
-	struct place at;
-	struct item *it;
+	struct act st = act_begin(c, l, key, now);
+	struct standing old;
 
-	shard_lock(s);
-	it = shard_find(s, l, key, now, &at, &why);
-	if (it != NULL)
-		shard_remove(s, l, key->hash, at, it);
-	shard_unlock(s, l);
+	shard_lock(st.s);
+	old = fill_look(&st);
+	if (old.item != NULL) {
+		fill_invalidate(&st);
+		shard_remove(st.s, l, key->hash, old.at, old.item);
+	}
+	act_end(&st);
 }

@@ -22,6 +22,7 @@ struct held {
 	uint32_t client_flags;
 	bool binary_key;
 	uint64_t cas; /* as it was then */
+	struct item_extra extra;
 };
 
 /* Under the shard's lock.  False when too many readers hold the item. */
@@ -36,6 +37,7 @@ held_take(struct held *h, struct item *it)
 	h->client_flags = item_client_flags(it);
 	h->binary_key = it->word & ITEM_BINARY_KEY;
 	h->cas = item_cas(it);
+	item_extra_of(it, &h->extra);
 	return true;
 }
 

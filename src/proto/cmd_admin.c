@@ -50,7 +50,7 @@ cmd_flush_all(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	if ((int32_t)delay <= 0) {
-		store_flush(store, x->now);
+		cache_flush(x->cache, x->local, x->now);
 	} else {
 		rel_time at = clock_exptime((int32_t)delay, x->now);
 
@@ -60,7 +60,7 @@ cmd_flush_all(struct exec *x, struct request *req)
 		 */
 		store_flush_at(store, at > CLOCK_FIRST ? at - 1 : 0);
 		if (store_flush_is_due(store, x->now))
-			store_flush_due(store, x->now);
+			cache_flush_due(x->cache, x->local, x->now);
 	}
 	SAY(req, "OK\r\n");
 	return STEP_DONE;

@@ -11,6 +11,7 @@
 
 #include "proto/command.h"
 #include "proto/events.h"
+#include "proto/lead.h"
 #include "proto/prefix.h"
 
 enum { BATCH = 16 };
@@ -18,6 +19,8 @@ enum { BATCH = 16 };
 struct retrieval {
 	struct read_spec spec;
 	bool with_cas;
+	bool leases;    /* -l mode[lease]: misses of gets take a lease */
+	bool one_key;   /* only then it may wait */
 	size_t keys_at; /* offset of the first key in the line */
 };
 
@@ -69,36 +72,91 @@ count(struct exec *x, const struct retrieval *r, enum result res,
 		COUNT(c, get_flushed);
 }
 
+/* A miss on a listener for leases: the token as the CAS number of nothing. */
+static void
+put_lease(struct outbuf *o, const struct key *key, const struct hit *hit)
+{
+	OUT_LITERAL(o, "VALUE ");
+	out_add(o, key->data, key->len);
+	OUT_LITERAL(o, " 0 0 ");
+	out_number(o, hit->won ? hit->token : LEASE_TAKEN);
+	OUT_LITERAL(o, "\r\n\r\n");
+}
+
+/*
+ * Reads a key for a client that does not ask for leases: if the listener gives
+ * them out, or a rule is there for the key, and the request is for it alone.
+ */
+static enum result
+read_key(struct exec *x, struct request *req, const struct retrieval *r,
+    const struct key *key, struct hit *hit)
+{
+	struct read_spec spec = r->spec;
+	struct lead_spec lead = { .classic = true, .lead = true };
+	const struct coalesce_rule *rule = NULL;
+	uint32_t wait_ms;
+
+	if (r->leases) {
+		lead.lease_ms = cache_lease_length(x->cache, 0);
+		wait_ms = r->one_key ? req->s->wait_ms : 0;
+	} else if (r->one_key && (rule = lead_rule(x, key)) != NULL) {
+		lead.lease_ms = rule->lease_ms;
+		lead.want_stale = rule->stale > 0;
+		/* It did not ask to wait: not with more requests behind it. */
+		wait_ms = req->body_len == 0 ? rule->wait_ms : 0;
+	} else {
+		return cache_read(x->cache, x->local, key, &spec, x->now,
+		    x->scratch, hit);
+	}
+	lead.rule = rule;
+	spec.lead = &lead;
+	return lead_read(x, req->s, key, &spec, &lead, wait_ms, hit);
+}
+
+/* A stale value is for those who do not load it. */
+static enum result
+shown(struct exec *x, const struct hit *hit, enum result res)
+{
+	if (res != RESULT_HIT || !hit->stale || !hit->won)
+		return res;
+	if (hit->pinned != NULL)
+		store_item_release(x->local, hit->pinned);
+	return RESULT_MISS;
+}
+
 static enum result
 one_key(struct exec *x, struct request *req, const struct retrieval *r,
     const struct key *key)
 {
 	struct hit hit;
-	enum result res = cache_read(x->cache, x->local, key, &r->spec, x->now,
-	    x->scratch, &hit);
+	enum result res;
 
+	if (LIKELY(!r->leases && x->cache->leases->config->rules == 0))
+		res = cache_read(x->cache, x->local, key, &r->spec, x->now,
+		    x->scratch, &hit);
+	else
+		res = read_key(x, req, r, key, &hit);
+	if (res == RESULT_PARKED)
+		return res;
+	res = shown(x, &hit, res);
 	count(x, r, res, &hit);
 	event_get(x, req->s, key, res, &hit);
 	prefix_count(x->env->prefixes, key,
 	    res == RESULT_HIT ? PREFIX_HIT : PREFIX_GET);
 	if (res == RESULT_HIT)
 		put_value(req->out, key, &hit, r->with_cas);
+	else if (r->leases && res == RESULT_MISS)
+		put_lease(req->out, key, &hit);
 	return res;
 }
 
-/* Whether there is a key, and none that is too long. */
+/* Whether there is exactly one key. */
 static bool
-keys_are_good(const struct request *req, size_t at)
+is_one_key(const struct request *req, size_t at)
 {
 	const char *p = req->line + at, *end = req->line + req->len;
-	struct token t = token_next(&p, end);
 
-	if (t.len == 0)
-		return false;
-	for (; t.len > 0; t = token_next(&p, end))
-		if (t.len > KEY_MAX)
-			return false;
-	return true;
+	return token_next(&p, end).len > 0 && token_next(&p, end).len == 0;
 }
 
 /* Reads up to BATCH keys and starts to load what they need. */
@@ -127,16 +185,21 @@ stop_at(struct session *s, const struct request *req, const struct key *key,
 }
 
 static enum step
-retrieve(struct exec *x, struct request *req, const struct retrieval *r)
+retrieve(struct exec *x, struct request *req, struct retrieval *r)
 {
 	const char *at = req->line + r->keys_at, *end = req->line + req->len;
 	struct session *s = req->s;
 	struct key key[BATCH];
+	enum result res;
 	int n;
 
+	r->leases = r->with_cas && s->mode == LISTEN_LEASE;
+	if (UNLIKELY(r->leases || x->cache->leases->config->rules > 0))
+		r->one_key = is_one_key(req, r->keys_at);
 	if (s->resume != 0)
 		at = req->line + s->resume;
-	else if (!keys_are_good(req, r->keys_at)) {
+	else if (!tokens_are_keys(req->line + r->keys_at,
+		     req->line + req->len)) {
 		SAY(req, SAY_BAD_FORMAT);
 		return STEP_DONE;
 	}
@@ -146,7 +209,12 @@ retrieve(struct exec *x, struct request *req, const struct retrieval *r)
 		for (int i = 0; i < n; i++) {
 			if (!out_has_room(req->out))
 				return stop_at(s, req, &key[i], STEP_FLUSH);
-			if (one_key(x, req, r, &key[i]) == RESULT_BUSY) {
+			res = one_key(x, req, r, &key[i]);
+			if (UNLIKELY(res == RESULT_PARKED)) {
+				s->resume = 0;
+				return STEP_PARK;
+			}
+			if (res == RESULT_BUSY) {
 				s->resume = 0;
 				SAY(req,
 				    "SERVER_ERROR refcount overflow "

@@ -25,6 +25,8 @@ store_spec(const struct meta *m, struct store_spec *spec)
 		.new_cas = m->E,
 		.vivify = meta_has(m, 'N'),
 		.vivify_exptime = m->N,
+		.versioned = meta_has(m, 'V'),
+		.version = m->V,
 	};
 	switch (m->mode) {
 	case META_NO_MODE:
@@ -70,6 +72,10 @@ put_stored(struct outbuf *o, const struct meta *m, uint64_t bytes,
 			    done->value_len != 0 ? done->value_len : bytes);
 			break;
 		}
+	if (done->versioned) {
+		OUT_LITERAL(o, " V");
+		out_number(o, done->version);
+	}
 	OUT_LITERAL(o, "\r\n");
 }
 
@@ -112,10 +118,29 @@ data_length(const struct request *req, uint64_t *bytes)
 	    num_strict(t[LENGTH].p, t[LENGTH].len, BYTES_MAX, bytes);
 }
 
+/* What the new item has beside its value. */
+static void
+item_extra(struct exec *x, const struct meta *m, struct item_extra *extra)
+{
+	struct token tag;
+	size_t at = 0;
+
+	*extra = (struct item_extra){
+		.versioned = meta_has(m, 'V'),
+		.version = m->V,
+		.negative = meta_has(m, 'z'),
+		.grace = m->T != 0 ? m->H : 0,
+	};
+	while (meta_tag(m, &at, &tag))
+		extra->tag[extra->tags++] = cache_tag_slot(x->cache, tag.p,
+		    tag.len);
+}
+
 enum step
 cmd_ms(struct exec *x, struct request *req)
 {
 	struct store_request sr = { .drops_on_failure = true };
+	struct item_extra extra;
 	struct stored done;
 	struct meta m;
 	const char *error;
@@ -130,6 +155,10 @@ cmd_ms(struct exec *x, struct request *req)
 		fault = META_FAULT;
 		error = "CLIENT_ERROR invalid mode for ms M token\r\n";
 	}
+	if (fault == META_GOOD && meta_has(&m, 'z') && sr.bytes > 0) {
+		fault = META_FAULT;
+		error = "CLIENT_ERROR invalid flag\r\n";
+	}
 	if (fault != META_GOOD) {
 		meta_fail(req, error);
 		return fault == META_FAULT ? body_swallow(req, sr.bytes) :
@@ -138,6 +167,8 @@ cmd_ms(struct exec *x, struct request *req)
 	sr.key = m.key;
 	sr.client_flags = m.F;
 	sr.exptime = m.T;
+	item_extra(x, &m, &extra);
+	sr.extra = &extra;
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
 	event_store(x, req, &sr, res, &done);
@@ -250,7 +281,11 @@ cmd_ma(struct exec *x, struct request *req)
 	case RESULT_NO_MEMORY:
 		return meta_fail(req, "SERVER_ERROR out of memory\r\n");
 	default:
-		out_add(req->out, res == RESULT_EXISTS ? "EX" : "NF", 2);
+		out_add(req->out,
+		    res == RESULT_EXISTS      ? "EX" :
+			res == RESULT_REFUSED ? "NS" :
+						"NF",
+		    2);
 		break;
 	}
 	meta_put_echo(req->out, &m);

@@ -231,6 +231,8 @@ static const struct report {
 	{ "sizes", stats_sizes },
 	{ "conns", conns },
 	{ "server", server },
+	{ "leases", stats_leases },
+	{ "tags", stats_tags },
 	{ "reset", reset },
 	{ "extstore", extstore },
 };

@@ -16,6 +16,7 @@ static const struct {
 	{ "connevents", FEED_CONNEVENTS },
 	{ "deletions", FEED_DELETIONS },
 	{ "sysevents", FEED_SYSEVENTS },
+	{ "leases", FEED_LEASES },
 	/* memcached's proxy has these; nothing here ever publishes them */
 	{ "rawcmds", 0 },
 	{ "proxyreqs", 0 },

@@ -30,9 +30,9 @@ slot_of(const char *name, size_t len)
 {
 	unsigned first = (unsigned char)name[0];
 	unsigned second = (unsigned char)name[1];
-	unsigned last = (unsigned char)name[len - 1];
+	unsigned later = (unsigned char)name[len * 2 / 3];
 
-	return (first + second * 5 + last * 5 + (unsigned)len * 29) % LOOKUP;
+	return (first + second + later * 2 + (unsigned)len * 10) % LOOKUP;
 }
 
 void

@@ -56,6 +56,8 @@ enum step cmd_verbosity(struct exec *x, struct request *req);
 enum step cmd_cache_memlimit(struct exec *x, struct request *req);
 enum step cmd_shutdown(struct exec *x, struct request *req);
 enum step cmd_lru_crawler(struct exec *x, struct request *req);
+enum step cmd_lease_get(struct exec *x, struct request *req);
+enum step cmd_lease_set(struct exec *x, struct request *req);
 enum step cmd_watch(struct exec *x, struct request *req);
 enum step cmd_slabs(struct exec *x, struct request *req);
 enum step cmd_lru(struct exec *x, struct request *req);

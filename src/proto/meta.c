@@ -22,12 +22,16 @@ enum kind {
 	FLAGS,
 	MODE,
 	KEY64,
+	LEASE,
 };
 
-#define BAD_TOKEN "CLIENT_ERROR bad token in command line format\r\n"
+#define ALL "gsdae"
 
-static const uint8_t kinds[128] = {
-#define META(letter, kind, text) [letter] = kind,
+static const struct {
+	uint8_t kind;
+	const char *commands;
+} letters[128] = {
+#define META(letter, kind, commands, text) [letter] = { kind, commands },
 #include "proto/meta.def"
 #undef META
 };
@@ -55,9 +59,9 @@ read_exptime(struct meta *m, struct token t, rel_time now)
 	int64_t v;
 
 	if (t.len > 1 && t.p[1] == '+')
-		return BAD_TOKEN;
+		return META_BAD_TOKEN;
 	if (!num_signed(t.p + 1, t.len - 1, INT32_MIN, UINT32_MAX, &v))
-		return BAD_TOKEN;
+		return META_BAD_TOKEN;
 	*field = clock_exptime((int32_t)(uint32_t)v, now);
 	return NULL;
 }
@@ -74,7 +78,7 @@ read_number(struct meta *m, struct token t)
 		return "CLIENT_ERROR invalid numeric initial value\r\n";
 	if (t.p[0] == 'D')
 		return "CLIENT_ERROR invalid numeric delta value\r\n";
-	return BAD_TOKEN;
+	return META_BAD_TOKEN;
 }
 
 static const char *
@@ -92,13 +96,103 @@ decode_key(struct meta *m)
 	return NULL;
 }
 
-/* What is wrong with one flag, or NULL. */
 static const char *
-read_flag(struct meta *m, struct token t, rel_time now)
+read_tags(struct meta *m, struct token t)
+{
+	const char *p = t.p + 1, *end = t.p + t.len;
+	unsigned n = 0;
+
+	m->tags = (struct token){ p, t.len - 1 };
+	for (;;) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		size_t len = (size_t)((comma != NULL ? comma : end) - p);
+
+		if (len == 0 || len > META_TAG_MAX || ++n > META_TAGS_MAX)
+			return META_BAD_TOKEN;
+		if (comma == NULL)
+			return NULL;
+		p = comma + 1;
+	}
+}
+
+void
+meta_drop(struct meta *m, const char *dropped)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->flags; i++)
+		if (strchr(dropped, m->flag[i].p[0]) == NULL)
+			m->flag[kept++] = m->flag[i];
+	m->flags = kept;
+	for (; *dropped != '\0'; dropped++)
+		m->has &= ~((uint64_t)1 << (*dropped - 'A'));
+	m->n = m->w = 0;
+}
+
+bool
+meta_tag(const struct meta *m, size_t *at, struct token *tag)
+{
+	const char *p = m->tags.p + *at, *end = m->tags.p + m->tags.len;
+	const char *comma;
+
+	if (*at >= m->tags.len)
+		return false;
+	comma = memchr(p, ',', (size_t)(end - p));
+	*tag = (struct token){ p, (size_t)((comma != NULL ? comma : end) - p) };
+	*at += tag->len + 1;
+	return true;
+}
+
+/* A number of the extension: digits only, within its limits. */
+static const char *
+read_limited(struct token t, uint64_t least, uint64_t most, uint32_t *out)
 {
 	uint64_t v;
 
-	switch (kinds[(unsigned char)t.p[0]]) {
+	if (!num_strict(t.p + 1, t.len - 1, most, &v) || v < least)
+		return META_BAD_TOKEN;
+	*out = (uint32_t)v;
+	return NULL;
+}
+
+/* A flag that memcached does not know, of a command that has it. */
+static const char *
+read_lease_flag(struct meta *m, struct token t, char command)
+{
+	switch (t.p[0]) {
+	case 'n':
+		return read_limited(t, 1, INT32_MAX, &m->n);
+	case 'w':
+		return read_limited(t, 0, INT32_MAX, &m->w);
+	case 'd':
+		return read_limited(t, 0, INT32_MAX, &m->d);
+	case 'H':
+		return read_limited(t, 0, META_GRACE_MAX, &m->H);
+	case 'e':
+		m->e = META_BETA;
+		return t.len == 1 ? NULL :
+				    read_limited(t, 1, META_BETA_MAX, &m->e);
+	case 'V':
+		m->V_told = t.len > 1;
+		if (!m->V_told)
+			return command == 'g' ? NULL : META_BAD_TOKEN;
+		return num_strict(t.p + 1, t.len - 1, UINT64_MAX, &m->V) ?
+		    NULL :
+		    META_BAD_TOKEN;
+	case 'A':
+		return command == 's' ? read_tags(m, t) : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* What is wrong with one flag, or NULL. */
+static const char *
+read_flag(struct meta *m, struct token t, char command, rel_time now)
+{
+	uint64_t v;
+
+	switch (letters[(unsigned char)t.p[0]].kind) {
 	case EXPTIME:
 		return read_exptime(m, t, now);
 	case NUMBER:
@@ -113,6 +207,8 @@ read_flag(struct meta *m, struct token t, rel_time now)
 		return NULL;
 	case KEY64:
 		return decode_key(m);
+	case LEASE:
+		return read_lease_flag(m, t, command);
 	case OPAQUE:
 		return t.len > META_OPAQUE_MAX ?
 		    "CLIENT_ERROR opaque token too long\r\n" :
@@ -127,7 +223,7 @@ read_flag(struct meta *m, struct token t, rel_time now)
  * the last one names the error.
  */
 static const char *
-read_flags(struct meta *m, rel_time now)
+read_flags(struct meta *m, char command, rel_time now)
 {
 	const char *error = NULL;
 
@@ -142,10 +238,13 @@ read_flags(struct meta *m, rel_time now)
 		bit = (uint64_t)1 << (letter - 'A');
 		if (m->has & bit)
 			return "CLIENT_ERROR duplicate flag\r\n";
-		if (kinds[letter] == UNKNOWN)
+		if (letters[letter].kind == UNKNOWN ||
+		    strchr(letters[letter].commands, command) == NULL)
 			return "CLIENT_ERROR invalid flag\r\n";
 		m->has |= bit;
-		e = read_flag(m, t, now);
+		if (meta_has(m, 'n') && meta_has(m, 'N'))
+			return "CLIENT_ERROR duplicate flag\r\n";
+		e = read_flag(m, t, command, now);
 		if (e != NULL)
 			error = e;
 	}
@@ -173,6 +272,10 @@ meta_parse(struct meta *m, const struct request *req, unsigned first,
 	m->C = m->E = m->J = 0;
 	m->D = 1;
 	m->F = 0;
+	m->n = m->w = m->d = m->e = m->H = 0;
+	m->V = 0;
+	m->V_told = false;
+	m->tags = (struct token){ NULL, 0 };
 	if (n < first)
 		return META_SHORT;
 	for (size_t i = first; i < n; i++)
@@ -187,7 +290,7 @@ meta_parse(struct meta *m, const struct request *req, unsigned first,
 	}
 	m->flags = (unsigned)(n - first);
 	memcpy(m->flag, t + first, m->flags * sizeof(*t));
-	*error = read_flags(m, now);
+	*error = read_flags(m, req->line[1], now);
 	if (*error != NULL)
 		return META_FAULT;
 	m->key.hash = hash_key(m->key.data, m->key.len);

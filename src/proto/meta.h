@@ -19,9 +19,16 @@
 enum {
 	META_WORDS_MAX = 20,  /* of a line, with command and key */
 	META_OPAQUE_MAX = 32, /* the letter included */
+	META_TAG_MAX = 64,
+	META_TAGS_MAX = 8,
+	META_GRACE_MAX = 30 * 24 * 60 * 60, /* s */
+	META_BETA = 100,                    /* hundredths */
+	META_BETA_MAX = 10000,
 	META_NO_MODE = 0,
 	META_BAD_MODE = 1,
 };
+
+#define META_BAD_TOKEN "CLIENT_ERROR bad token in command line format\r\n"
 
 struct meta {
 	struct key key;
@@ -31,7 +38,13 @@ struct meta {
 	rel_time N, T, R; /* as an exptime */
 	uint64_t C, D, E, J;
 	uint32_t F;
-	char mode; /* the letter, META_NO_MODE or META_BAD_MODE */
+	uint32_t n, w, d; /* ms */
+	uint32_t e;       /* hundredths; 0: not asked for */
+	uint32_t H;       /* s */
+	uint64_t V;
+	bool V_told;       /* V has a number */
+	struct token tags; /* of A: a list with commas */
+	char mode;         /* the letter, META_NO_MODE or META_BAD_MODE */
 	char decoded[KEY_MAX];
 };
 
@@ -55,6 +68,15 @@ enum meta_fault {
  */
 enum meta_fault meta_parse(struct meta *m, const struct request *req,
     unsigned first, rel_time now, const char **error) MUST_USE;
+
+/* Takes flags out, as if the request did not have them. */
+void meta_drop(struct meta *m, const char *letters);
+
+/*
+ * The tags of A, one at a time: *at begins at 0.  False after the last one.
+ * They are known to be good.
+ */
+bool meta_tag(const struct meta *m, size_t *at, struct token *tag);
 
 /* ` k<key>` and, if it is binary, ` b`; ` O<text>`. */
 void meta_put_key(struct outbuf *o, const struct key *key, bool binary);

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "proto/claims.h"
 #include "proto/events.h"
+#include "proto/lead.h"
 
 enum { CRLF = 2 };
 
@@ -45,6 +47,10 @@ refuse(struct exec *x, struct request *req, const struct store_request *sr,
 		COUNT(x->counters, store_no_memory);
 	}
 	event_store(x, req, sr, why, NULL);
+	/* Its lease is of no use any more. */
+	if (sr->spec.compare)
+		cache_give_up(x->cache, x->local, &sr->key, sr->spec.cas, 0,
+		    x->now);
 	if (sr->drops_on_failure)
 		cache_drop(x->cache, x->local, &sr->key, x->now);
 	return body_swallow(req, sr->bytes);
@@ -94,12 +100,14 @@ static struct item *
 collect(struct exec *x, struct request *req, const struct store_request *sr,
     enum step *step)
 {
+	struct item_extra extra;
 	struct item_spec spec = {
 		.key = sr->key,
 		.value_len = (uint32_t)sr->bytes,
 		.client_flags = sr->client_flags,
 		.own_cas = sr->spec.own_cas,
 		.exptime = sr->exptime,
+		.extra = lead_extra(x, sr, &extra),
 	};
 	size_t n = (size_t)sr->bytes;
 	struct item *it;
@@ -159,6 +167,7 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 {
 	struct pending *p = req->s->state == SESSION_VALUE ? req->s->pending :
 							     NULL;
+	struct store_spec spec = sr->spec;
 	struct item *it;
 
 	*step = STEP_DONE;
@@ -166,8 +175,12 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	if (it == NULL)
 		return *step == STEP_DONE ? BODY_ANSWERED : BODY_AWAITED;
 	COUNT(x->counters, cmd_set);
-	*res = cache_store(x->cache, x->local, &sr->key, it, &sr->spec, x->now,
+	spec.guard = claims_guard(req->s, sr->key.hash);
+	spec.guarded = spec.guard != 0;
+	*res = cache_store(x->cache, x->local, &sr->key, it, &spec, x->now,
 	    done);
+	if (*res == RESULT_STORED)
+		claims_forget(req->s, sr->key.hash);
 	if (*res == RESULT_TOO_LARGE)
 		COUNT(x->counters, store_too_large);
 	if (*res == RESULT_NO_MEMORY)

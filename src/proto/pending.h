@@ -33,6 +33,7 @@ struct store_request {
 	rel_time exptime;
 	uint64_t bytes;
 	struct store_spec spec;
+	const struct item_extra *extra; /* NULL: none */
 	bool drops_on_failure; /* a refused value takes the old one with it */
 };
 

@@ -36,6 +36,7 @@ enum step {
 	STEP_TAKEN, /* line and body_used bytes are taken, the answer is due */
 	STEP_FLUSH, /* the output is full: call the handler again */
 	STEP_YIELD, /* enough for one turn: call the handler again */
+	STEP_PARK,  /* call the handler again when the wait is over */
 	STEP_CLOSE, /* close after sending what is there */
 };
 

@@ -17,6 +17,7 @@
 #include "proto/binary.h"
 #include "proto/command.h"
 #include "proto/dump.h"
+#include "proto/lead.h"
 #include "proto/pending.h"
 
 enum { SHORTEST = 4, LEADING_BLANKS = 100 };
@@ -41,6 +42,26 @@ session_end(struct session *s, struct exec *x)
 	else if (s->state == SESSION_WATCH)
 		feed_unsubscribe(x->env->feed, s->watcher);
 	s->state = SESSION_COMMAND;
+	lead_end(s, x);
+}
+
+void
+session_end_wait(struct session *s, struct exec *x, bool barred)
+{
+	s->barred = barred;
+	lead_wake(s, x, WAIT_TIMEOUT);
+}
+
+double
+exec_dice(struct exec *x)
+{
+	if (x->dice == 0)
+		x->dice = 1;
+	/* G. Marsaglia, Xorshift RNGs, 2003 */
+	x->dice ^= x->dice << 13;
+	x->dice ^= x->dice >> 7;
+	x->dice ^= x->dice << 17;
+	return (double)((x->dice >> 11) + 1) / (double)((uint64_t)1 << 53);
 }
 
 const char *
@@ -55,6 +76,8 @@ session_state_name(const struct session *s)
 		return "conn_watch";
 	case SESSION_DUMP:
 		return "conn_mwrite";
+	case SESSION_PARKED:
+		return "conn_parked";
 	default:
 		return "conn_read";
 	}
@@ -169,7 +192,8 @@ one_request(struct session *s, struct exec *x, const char *in, size_t len,
 	} else {
 		step = run_line(x, &req);
 	}
-	if (step == STEP_INPUT || step == STEP_FLUSH || step == STEP_YIELD) {
+	if (step == STEP_INPUT || step == STEP_FLUSH || step == STEP_YIELD ||
+	    step == STEP_PARK) {
 		s->scanned = with_end - 1;
 		return step;
 	}
@@ -291,6 +315,9 @@ session_feed(struct session *s, struct exec *x, const char *in, size_t len,
 			break;
 		case STEP_YIELD:
 			*wish = WISH_YIELD;
+			break;
+		case STEP_PARK:
+			*wish = WISH_PARK;
 			break;
 		case STEP_CLOSE:
 			*wish = WISH_CLOSE;

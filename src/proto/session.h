@@ -24,8 +24,10 @@
 #include "base/counter.h"
 #include "base/feed.h"
 #include "cache/cache.h"
+#include "cache/lease.h"
 #include "proto/outbuf.h"
 
+struct claims;
 struct prefix_table;
 struct pending;
 struct dump;
@@ -43,6 +45,7 @@ enum session_wish {
 	WISH_INPUT, /* more input */
 	WISH_FLUSH, /* room in the output, then the same input again */
 	WISH_YIELD, /* enough for one turn: the same input again, later */
+	WISH_PARK,  /* nothing, until the wait is over: see lead.h */
 	WISH_CLOSE, /* send what is there, then close */
 };
 
@@ -54,6 +57,7 @@ enum {
 	FEED_CONNEVENTS = 1 << 3,
 	FEED_DELETIONS = 1 << 4,
 	FEED_SYSEVENTS = 1 << 5,
+	FEED_LEASES = LEASE_FEED,
 };
 
 /* What `stats` reports of things above this layer. */
@@ -97,9 +101,17 @@ struct exec {
 	struct store_local *local;
 	struct counters *counters;
 	rel_time now;
-	int budget; /* requests left in this turn */
+	uint64_t now_ms;
+	int budget;              /* requests left in this turn */
+	bool draining;           /* nobody may begin to wait */
+	struct heap *waits;      /* waiters by deadline; NULL: nobody waits */
+	struct mailbox *mailbox; /* of the thread */
+	uint64_t dice;           /* state of exec_dice() */
 	char scratch[CACHE_COPY_MAX];
 };
+
+/* A number in (0, 1]. */
+double exec_dice(struct exec *x);
 
 enum session_state {
 	SESSION_COMMAND, /* a request line comes next */
@@ -107,6 +119,7 @@ enum session_state {
 	SESSION_SWALLOW, /* bytes of a value that was refused */
 	SESSION_DUMP,    /* listing keys */
 	SESSION_WATCH,   /* a stream of events */
+	SESSION_PARKED,  /* only shown: SESSION_COMMAND that waits */
 };
 
 struct session {
@@ -124,6 +137,15 @@ struct session {
 		struct subscriber *watcher;
 	};
 	void *conn; /* the server's, for wake_watcher() */
+
+	uint64_t arrived;      /* ms: when the latest input came */
+	struct waiter *waiter; /* of the request that is parked, or was */
+	struct claims *claims; /* leases granted; NULL: none */
+	uint32_t wait_ms;      /* by the listener's mode */
+	uint16_t address;      /* of the client, hashed */
+	uint8_t mode;          /* enum listen_mode */
+	bool parks_classic;    /* it did not ask to wait: input ends the wait */
+	bool barred;           /* the wait that ended may not end in a lease */
 };
 
 void session_init(struct session *s, int cfd, void *conn);
@@ -148,6 +170,19 @@ session_is_watching(const struct session *s)
 {
 	return s->state == SESSION_WATCH;
 }
+
+/* Whether the session waits, and nothing has become of it yet. */
+static inline bool
+session_is_parked(const struct session *s)
+{
+	return s->waiter != NULL && s->waiter->outcome == WAIT_PENDING;
+}
+
+/*
+ * Ends the wait of a parked session; its turn is next.  A client that has left,
+ * or a server that ends, is not handed a lease: `barred`.
+ */
+void session_end_wait(struct session *s, struct exec *x, bool barred);
 
 /* The name of the state, as `stats conns` shows it. */
 const char *session_state_name(const struct session *s);

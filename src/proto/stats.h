@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stats.h - the reports of `stats` that go by size class.
+ * stats.h - the reports of `stats` that go by size class, or are ours alone.
  *
  * Layer: proto.
  */
@@ -14,6 +14,9 @@ struct text;
 void stats_items(struct exec *x, struct text *text);
 void stats_slabs(struct exec *x, struct text *text);
 void stats_sizes(struct exec *x, struct text *text);
+
+void stats_leases(struct exec *x, struct text *text);
+void stats_tags(struct exec *x, struct text *text);
 
 /* `stats cachedump <class> <limit>`; t[2] and t[3] are its words. */
 enum step stats_cachedump(struct exec *x, struct request *req,

@@ -6,6 +6,8 @@
 
 #include "proto/token.h"
 
+#include "store/item.h"
+
 size_t
 token_split(struct token *t, const char *line, size_t len)
 {
@@ -33,4 +35,17 @@ token_last(const char *line, size_t len)
 		t.p--;
 	t.len = (size_t)(line + len - t.p);
 	return t;
+}
+
+bool
+tokens_are_keys(const char *p, const char *end)
+{
+	struct token t = token_next(&p, end);
+
+	if (t.len == 0)
+		return false;
+	for (; t.len > 0; t = token_next(&p, end))
+		if (t.len > KEY_MAX)
+			return false;
+	return true;
 }

@@ -43,6 +43,9 @@ token_next(const char **at, const char *end)
 /* Splits up to TOKEN_MAX words; returns how many the line has (capped). */
 size_t token_split(struct token *t, const char *line, size_t len);
 
+/* Whether there is a word, and none is too long for a key. */
+bool tokens_are_keys(const char *p, const char *end);
+
 /* The last word of the line. */
 struct token token_last(const char *line, size_t len);
 

@@ -7,6 +7,7 @@
 #include "server/conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "server/listener.h"
 #include "server/server.h"
@@ -37,7 +39,8 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd;
-	(void)what;
+	if (what & EV_CLOSED)
+		c->hung_up = true;
 	worker_ready(c->w, c);
 }
 
@@ -49,6 +52,7 @@ wait_for(struct conn *c, short what)
 	event_assign(&c->event, c->w->base, c->fd, what | EV_PERSIST, on_event,
 	    c);
 	c->waits_to_write = what == EV_WRITE;
+	c->edges = what & EV_ET;
 	return event_add(&c->event, NULL) == 0;
 }
 
@@ -73,6 +77,35 @@ publish(struct conn *c, const char *type, const char *reason)
 	    c->fd);
 }
 
+/* What the listener says, and the client's address if it is limited by it. */
+static void
+set_mode(struct conn *c)
+{
+	const struct server *sv = c->w->server;
+	const struct listening *from = listener_of(&sv->listener, c->listen_fd);
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	const char *bytes = (const char *)&((struct sockaddr_in *)&peer)
+				->sin_addr;
+	size_t n = sizeof(struct in_addr);
+
+	if (from != NULL) {
+		c->session.mode = (uint8_t)from->mode;
+		c->session.wait_ms = from->wait_ms;
+	}
+	if (sv->config.lease.waiters_per_address == 0 ||
+	    getpeername(c->fd, (struct sockaddr *)&peer, &len) != 0)
+		return;
+	if (peer.ss_family == AF_INET6) {
+		bytes = (const char *)&((struct sockaddr_in6 *)&peer)
+			    ->sin6_addr;
+		n = sizeof(struct in6_addr);
+	} else if (peer.ss_family != AF_INET) {
+		n = 0; /* all of a Unix socket together */
+	}
+	c->session.address = (uint16_t)(hash_key(bytes, n) % LEASE_ADDRESSES);
+}
+
 bool
 conn_open(struct worker *w, int fd, int listen_fd, enum transport transport)
 {
@@ -87,6 +120,7 @@ conn_open(struct worker *w, int fd, int listen_fd, enum transport transport)
 	c->wake.kind = MAIL_WATCHER;
 	c->hungry = true;
 	session_init(&c->session, fd, c);
+	set_mode(c);
 	atomic_store(&c->last_request, w->exec.now);
 	event_assign(&c->event, w->base, fd, EV_READ | EV_PERSIST, on_event, c);
 	if (event_add(&c->event, NULL) != 0)
@@ -224,6 +258,7 @@ bool
 conn_is_idle(const struct conn *c)
 {
 	return c->in_len == 0 && c->session.out == NULL &&
+	    c->session.waiter == NULL &&
 	    (c->session.state == SESSION_COMMAND ||
 		c->session.state == SESSION_WATCH);
 }
@@ -311,6 +346,7 @@ receive(struct conn *c, bool *more)
 		return fail(c);
 	}
 	COUNT_BY(c->w->exec.counters, bytes_read, (uint64_t)n);
+	c->session.arrived = c->w->exec.now_ms;
 	*more = (size_t)n == iov[0].iov_len + iov[1].iov_len;
 	if (iov[0].iov_len > 0) {
 		size_t first = (size_t)n < room ? (size_t)n : room;
@@ -371,10 +407,60 @@ serve(struct conn *c)
 		case WISH_CLOSE:
 			c->closing = true;
 			return flush(c);
+		case WISH_PARK:
+			p = flush(c);
+			return p == GO_ON ? BLOCKED : p;
 		case WISH_INPUT:
 			return flush(c);
 		}
 	}
+}
+
+/*
+ * Something happened to a connection whose request is parked.  True when its
+ * wait is over; the connection may be closed, too.
+ *
+ * Input that comes stays where it is.  So that it does not wake us again and
+ * again, from then on only changes are events.
+ */
+static bool
+look_at_parked(struct conn *c)
+{
+	char byte;
+	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n < 0) {
+		conn_close(c, CLOSE_ERROR);
+		return true;
+	}
+	if (n > 0 && !c->hung_up && !c->session.parks_classic) {
+		if (!c->edges && !wait_for(c, EV_READ | EV_CLOSED | EV_ET))
+			conn_close(c, CLOSE_ERROR);
+		return c->fd < 0;
+	}
+	session_end_wait(&c->session, &c->w->exec, true);
+	return true;
+}
+
+/*
+ * A lease is handed to a client only if it is still there: else the next one
+ * gets it, and this one is answered as if its time were up.
+ */
+static void
+check_heir(struct conn *c)
+{
+	char byte;
+	ssize_t n;
+
+	if (c->session.waiter == NULL ||
+	    c->session.waiter->outcome != WAIT_LEASE)
+		return;
+	n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0 || c->hung_up ||
+	    (n < 0 && errno != EAGAIN && errno != EINTR))
+		session_end_wait(&c->session, &c->w->exec, true);
 }
 
 static void
@@ -387,6 +473,10 @@ take_turn(struct conn *c)
 	c->w->exec.budget = c->w->server->config.requests_per_turn;
 	if (c->waits_to_write)
 		p = flush(c);
+	else if (UNLIKELY(c->edges) && !wait_for(c, EV_READ))
+		p = fail(c);
+	if (UNLIKELY(session_is_parked(&c->session)))
+		return; /* what went before it is on its way, or not */
 	/* Else a turn that had to end left whole requests behind. */
 	if (p == GO_ON && !c->closing && c->hungry)
 		p = receive(c, &more);
@@ -404,7 +494,8 @@ take_turn(struct conn *c)
 		return;
 	if (!c->is_ready)
 		tidy(c);
-	atomic_store_explicit(&c->shown_state, c->session.state,
+	atomic_store_explicit(&c->shown_state,
+	    session_is_parked(&c->session) ? SESSION_PARKED : c->session.state,
 	    memory_order_relaxed);
 	if (p == GO_ON && (c->closing || (c->w->draining && conn_is_idle(c))))
 		conn_close(c, CLOSE_NORMAL);
@@ -419,6 +510,11 @@ conn_turn(struct conn *c)
 		release(c); /* closed while it waited for its turn */
 		return;
 	}
+	if (session_is_parked(&c->session) && !c->waits_to_write &&
+	    (!look_at_parked(c) || c->fd < 0))
+		return;
+	if (UNLIKELY(c->session.waiter != NULL))
+		check_heir(c);
 	atomic_store_explicit(&c->last_request, w->exec.now,
 	    memory_order_relaxed);
 	take_turn(c);

@@ -8,7 +8,8 @@
  * idle connection holds none.
  *
  * A client that does not read is not read from: a connection with unsent
- * output only waits until it can be written to.
+ * output only waits until it can be written to.  One whose request is parked
+ * behind a lease is not read from either, but it is seen when the client goes.
  *
  * Layer: server.
  */
@@ -53,6 +54,8 @@ struct conn {
 	bool hungry;  /* the session has taken all it can */
 	bool closing; /* close once all is sent */
 	bool gone;    /* closed; freed when its mail is taken */
+	bool edges;   /* parked, with input unread: only news are events */
+	bool hung_up; /* ... and the client has closed its side */
 
 	/* written by the worker, read by `stats conns` */
 	_Atomic uint8_t shown_state;

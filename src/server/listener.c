@@ -354,6 +354,30 @@ write_ports(const struct listener *ln, const char *path)
 		    strerror(errno));
 }
 
+/* An address of -l, with what it says of its clients. */
+static bool
+open_with_mode(struct listener *ln, const struct listen_address *a)
+{
+	int first = ln->count;
+
+	if (open_address(ln, a->host, a->port) < 0)
+		return false;
+	for (int i = first; i < ln->count; i++) {
+		ln->sock[i].mode = a->mode;
+		ln->sock[i].wait_ms = a->wait_ms;
+	}
+	return true;
+}
+
+const struct listening *
+listener_of(const struct listener *ln, int fd)
+{
+	for (int i = 0; i < ln->count; i++)
+		if (ln->sock[i].fd == fd)
+			return &ln->sock[i];
+	return NULL;
+}
+
 static bool
 open_all(struct listener *ln)
 {
@@ -371,8 +395,7 @@ open_all(struct listener *ln)
 		return open_loopback(ln);
 	for (size_t i = 0; i < c->addresses; i++)
 		if (c->address[i].port != 0 &&
-		    open_address(ln, c->address[i].host, c->address[i].port) <
-			0)
+		    !open_with_mode(ln, &c->address[i]))
 			return false;
 	if (ln->count > 0)
 		return true;

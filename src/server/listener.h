@@ -47,6 +47,8 @@ struct listening {
 	int fd;
 	enum transport transport;
 	bool inherited; /* the service manager's: it goes on listening */
+	enum listen_mode mode;
+	uint32_t wait_ms;
 };
 
 struct listener {
@@ -76,6 +78,9 @@ void listener_stop(struct listener *ln);
 
 /* Closes the sockets, removes the socket file; no thread uses them now. */
 void listener_close(struct listener *ln);
+
+/* The socket with that descriptor, or NULL. */
+const struct listening *listener_of(const struct listener *ln, int fd);
 
 /*
  * Puts "<address>:<port>", or the path of a Unix socket, into `out`; that of

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/lease.h"
 #include "store/arena.h"
 
 enum {
@@ -117,7 +118,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	watch_memory(m, ms);
-	store_flush_due(st, now);
+	m->local.now_ms = ms;
+	cache_flush_due(m->cache, &m->local, now);
+	clocks_tick(&st->clocks, now, store_seq(st));
+	leases_tick(m->cache, &m->local, now);
 	store_keep_house(&m->local, now, SWEEP_BUCKETS, COMPACT_WORK);
 	store_settle(&m->local, now);
 	store_local_done(&m->local);
@@ -171,11 +175,12 @@ free_events(struct maintenance *m)
 }
 
 bool
-maintenance_start(struct maintenance *m, struct store *store,
+maintenance_start(struct maintenance *m, struct cache *cache,
     struct counters *counters)
 {
 	memset((void *)m, 0, sizeof(*m));
-	store_local_init(&m->local, store, counters);
+	m->cache = cache;
+	store_local_init(&m->local, cache->store, counters);
 	m->resident_at_start = arena_resident();
 	if (!mailbox_open(&m->mailbox)) {
 		log_error("can't open an eventfd");

@@ -5,7 +5,8 @@
  * Fifty times a second it goes on with the sweep (store/sweep.h), keeps the
  * store within its limit, and compares what the allocator holds with what the
  * store accounts for: when pages are thinly used it compacts, and if that is
- * not enough it withholds part of the limit until it is.
+ * not enough it withholds part of the limit until it is.  It also ends leases
+ * whose time is over.
  *
  * Layer: server.
  */
@@ -19,6 +20,7 @@
 
 #include "base/attr.h"
 #include "base/mailbox.h"
+#include "cache/cache.h"
 #include "store/store.h"
 
 struct maintenance {
@@ -28,6 +30,7 @@ struct maintenance {
 	struct event_base *base;
 	struct event *wake, *tick;
 	struct store_local local;
+	struct cache *cache;
 	_Atomic uint64_t resident; /* bytes of the whole allocator */
 	bool started;
 
@@ -42,7 +45,7 @@ struct maintenance {
 };
 
 /* False with a line logged. */
-bool maintenance_start(struct maintenance *m, struct store *store,
+bool maintenance_start(struct maintenance *m, struct cache *cache,
     struct counters *counters) MUST_USE;
 void maintenance_stop(struct maintenance *m);
 

@@ -175,6 +175,10 @@ make_cache(struct server *sv)
 		.shards = SHARDS_MIN,
 		.evict = sv->config.evict,
 		.feed = &sv->feed,
+		.clock_slots = sv->config.lease.clock_slots,
+		.tag_slots = sv->config.lease.tag_slots,
+		.token_max = sv->config.lease.token_max,
+		.keep_dead_tags = sv->config.lease.fault == FAULT_DEAD_TAG,
 	};
 
 	while (config.shards < SHARDS_MAX &&
@@ -183,7 +187,10 @@ make_cache(struct server *sv)
 	sv->cache.item_max = sv->config.item_max;
 	sv->cache.cas_enabled = sv->config.cas_enabled;
 	sv->cache.store = store_new(&config);
-	return sv->cache.store != NULL;
+	if (sv->cache.store == NULL)
+		return false;
+	sv->cache.leases = leases_new(&sv->config.lease, sv->cache.store);
+	return sv->cache.leases != NULL;
 }
 
 struct server *
@@ -367,7 +374,7 @@ server_run(struct server *sv)
 	started = start_workers(sv);
 	counters = counters_new(&sv->counter_set);
 	if (started < sv->config.threads || counters == NULL ||
-	    !maintenance_start(&sv->maintenance, sv->cache.store, counters))
+	    !maintenance_start(&sv->maintenance, &sv->cache, counters))
 		goto stop;
 	notify("READY=1");
 	if (sv->config.on_ready != NULL)
@@ -396,6 +403,8 @@ server_free(struct server *sv)
 	for (int i = 0; i < sv->workers; i++)
 		worker_destroy(&sv->worker[i]);
 	free(sv->worker);
+	if (sv->cache.leases != NULL)
+		leases_free(sv->cache.leases);
 	if (sv->cache.store != NULL)
 		store_free(sv->cache.store);
 	counters_free(&sv->counter_set);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "server/server.h"
 
@@ -34,9 +35,98 @@ set_time(struct worker *w)
 {
 	struct store *store = w->server->cache.store;
 
-	w->exec.now = clock_rel(clock_ms());
+	w->exec.now_ms = w->local.now_ms = clock_ms();
+	w->exec.now = clock_rel(w->exec.now_ms);
 	if (store_flush_is_due(store, w->exec.now))
-		store_flush_due(store, w->exec.now);
+		cache_flush_due(&w->server->cache, &w->local, w->exec.now);
+}
+
+/* Waits. */
+
+/* A waiter's outcome is there: its connection gets a turn. */
+static void
+wake(struct worker *w, struct waiter *waiter)
+{
+	if (waiter->timer.at != 0)
+		heap_remove(&w->waits, &waiter->timer);
+	worker_ready(w, waiter->owner);
+}
+
+/* What became of a lease behind which connections of this worker wait. */
+static void
+collect(struct worker *w, struct wait_queue *q)
+{
+	struct waiter *heir;
+
+	switch (
+	    wait_collect(&w->server->cache, &w->local, q, w->exec.now, &heir)) {
+	case COLLECTED_NOTHING:
+		break;
+	case COLLECTED_HEIR:
+		wake(w, heir);
+		break;
+	case COLLECTED_FINAL:
+		q->next_final = w->answered;
+		w->answered = q;
+		break;
+	}
+}
+
+/* A few waiters at a time, so that others are served meanwhile. */
+static void
+wake_some(struct worker *w)
+{
+	for (int n = 0; n < WAKE_BATCH && w->answered != NULL; n++) {
+		struct wait_queue *q = w->answered;
+		struct waiter *waiter = wait_next(q);
+
+		if (waiter != NULL) {
+			wake(w, waiter);
+			continue;
+		}
+		w->answered = q->next_final;
+		wait_unlist(&w->server->cache, &w->local, q);
+	}
+}
+
+static void
+end_due_waits(struct worker *w)
+{
+	struct heap_node *first;
+
+	while ((first = heap_first(&w->waits)) != NULL &&
+	    (first->key <= w->exec.now_ms || w->exec.draining)) {
+		struct conn *c = ((struct waiter *)first)->owner;
+
+		session_end_wait(&c->session, &w->exec, w->exec.draining);
+		worker_ready(w, c);
+	}
+}
+
+static void
+set_alarm(struct worker *w)
+{
+	struct heap_node *first = heap_first(&w->waits);
+	struct timeval left = { 0, 0 };
+	uint64_t ms;
+
+	if (first == NULL || first->key == w->alarm_at)
+		return;
+	ms = first->key > w->exec.now_ms ? first->key - w->exec.now_ms : 0;
+	left.tv_sec = (time_t)(ms / 1000);
+	left.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	if (event_add(&w->alarm, &left) == 0)
+		w->alarm_at = first->key;
+}
+
+static void
+on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->alarm_at = 0; /* run() ends what is due */
 }
 
 /* Gives everybody who is in the queue now one turn. */
@@ -186,7 +276,8 @@ kick_idle(struct worker *w, rel_time timeout)
 		next = c->next;
 		if (clock_since(atomic_load(&c->last_request), w->exec.now) <=
 			timeout ||
-		    session_is_watching(&c->session) || c->is_ready)
+		    session_is_watching(&c->session) ||
+		    session_is_parked(&c->session) || c->is_ready)
 			continue;
 		COUNT(w->exec.counters, idle_kicks);
 		conn_close(c, CLOSE_IDLE);
@@ -197,6 +288,8 @@ kick_idle(struct worker *w, rel_time timeout)
 static void
 drain(struct worker *w)
 {
+	w->exec.draining = true;
+	end_due_waits(w);
 	close_all(w, true);
 	if (w->conns == NULL || clock_ms() > w->drain_until)
 		w->stopping = true;
@@ -236,6 +329,9 @@ on_mail(evutil_socket_t fd, short what, void *arg)
 			conn_mail((struct conn *)((char *)m -
 			    offsetof(struct conn, wake)));
 			break;
+		case MAIL_WAIT:
+			collect(w, (struct wait_queue *)m);
+			break;
 		case MAIL_DRAIN:
 			w->draining = true;
 			w->drain_until = clock_ms() + DRAIN_MS;
@@ -269,14 +365,26 @@ run(void *arg)
 	struct worker *w = arg;
 
 	while (!w->stopping) {
+		bool busy = w->ready != NULL || w->answered != NULL;
+
+		set_alarm(w);
 		/* Alone, EVLOOP_NONBLOCK goes on while anything is active. */
 		event_base_loop(w->base,
-		    EVLOOP_ONCE | (w->ready != NULL ? EVLOOP_NONBLOCK : 0));
+		    EVLOOP_ONCE | (busy ? EVLOOP_NONBLOCK : 0));
 		set_time(w);
+		end_due_waits(w);
+		wake_some(w);
 		run_turns(w);
 		if (w->draining)
 			drain(w);
 	}
+	/* Those who wait are answered: there is nothing to wait for. */
+	w->exec.draining = true;
+	end_due_waits(w);
+	while (w->answered != NULL)
+		wake_some(w);
+	while (w->ready != NULL)
+		run_turns(w);
 	close_all(w, false);
 	while (w->ready != NULL)
 		run_turns(w);
@@ -297,6 +405,9 @@ worker_init(struct worker *w, struct server *server)
 	w->exec.env = &server->env;
 	w->exec.cache = &server->cache;
 	w->exec.local = &w->local;
+	w->exec.waits = &w->waits;
+	w->exec.mailbox = &w->mailbox;
+	w->exec.dice = hash_key((const char *)&w, sizeof(w));
 	lock_init(&w->lock, LOCK_SERVER);
 	if (!mailbox_open(&w->mailbox)) {
 		log_error("can't open an eventfd");
@@ -313,6 +424,7 @@ worker_init(struct worker *w, struct server *server)
 	event_assign(&w->wake, w->base, w->mailbox.wake_fd,
 	    EV_READ | EV_PERSIST, on_mail, w);
 	event_assign(&w->tick, w->base, -1, EV_PERSIST, on_tick, w);
+	evtimer_assign(&w->alarm, w->base, on_alarm, w);
 	return event_add(&w->wake, NULL) == 0 &&
 	    event_add(&w->tick, &second) == 0;
 }
@@ -356,6 +468,8 @@ worker_destroy(struct worker *w)
 		free_out(w, w->out_pool[--w->out_pooled]);
 	event_del(&w->wake);
 	event_del(&w->tick);
+	event_del(&w->alarm);
+	heap_free(&w->waits);
 	event_base_free(w->base);
 	store_local_done(&w->local);
 	mailbox_close(&w->mailbox);

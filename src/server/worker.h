@@ -26,13 +26,15 @@ struct server;
 enum {
 	IN_SIZE = 32 * 1024, /* bytes of a read buffer */
 	POOLED = 16,         /* unused buffers of each kind that are kept */
+	WAKE_BATCH = 64,     /* waiters answered between two looks for others */
 };
 
 enum mail_kind {
-	MAIL_SOCKET,  /* struct mail_socket: a new connection */
-	MAIL_WATCHER, /* conn.wake */
-	MAIL_STOP,    /* close all connections and end */
-	MAIL_DRAIN,   /* end when all connections are idle */
+	MAIL_SOCKET,           /* struct mail_socket: a new connection */
+	MAIL_WATCHER,          /* conn.wake */
+	MAIL_STOP,             /* close all connections and end */
+	MAIL_DRAIN,            /* end when all connections are idle */
+	MAIL_WAIT = WAIT_MAIL, /* struct wait_queue: a lease has ended */
 };
 
 struct mail_socket {
@@ -53,6 +55,10 @@ struct worker {
 	struct exec exec;
 	struct store_local local;
 	struct conn *ready, **ready_end;
+	struct heap waits;           /* waiters by deadline */
+	struct event alarm;          /* at the first deadline */
+	uint64_t alarm_at;           /* ms; 0: not set */
+	struct wait_queue *answered; /* queues whose waiters get their turns */
 	char *in_pool[POOLED];
 	struct outbuf *out_pool[POOLED];
 	int in_pooled, out_pooled;

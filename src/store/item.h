@@ -6,13 +6,19 @@
  *	+--------+---------+----------+-----------+--------------+---
  *	| word   | exptime | accessed | value_len | refs|key_len | ...
  *	+--------+---------+----------+-----------+--------------+---
- *	... [cas 8] [client_flags 4] key value
+ *	... [cas 8] [birth 8] [version 8] [client_flags 4] [grace 4] [tags 4n]
+ *	... key value
  *
  * word = number of the store (43 bits) << 21 | bits.  The fields in brackets
- * are there when their bit is set, so that a plain item pays for none of them;
- * birth, source version, grace and tags have their bits reserved beside these.
+ * are there when their bit is set, so that a plain item pays for none of them.
  *
- * Key, value, client flags and their lengths never change once the item is
+ *	birth    the number of the grant that allowed the store, << 21 | the
+ *	         milliseconds that its load took; without it: the store's number
+ *	version  the source's own version of the value
+ *	grace    seconds past the exptime in which the value is kept as stale
+ *	tags     the slots of up to 9 tag clocks (store/clocks.h)
+ *
+ * Key, value, these fields and their lengths never change once the item is
  * linked: a write publishes a new item.  word, exptime, accessed and cas are
  * not content; the lock of the item's shard guards them.
  *
@@ -45,15 +51,26 @@ struct key {
 };
 
 enum item_bit {
-	ITEM_CAS = 1 << 0,   /* a CAS number of its own: E, md I */
+	ITEM_CAS = 1 << 0,     /* a CAS number of its own: E, md I */
+	ITEM_BIRTH = 1 << 1,   /* stored by a fill */
+	ITEM_VERSION = 1 << 2, /* a version of its source */
+	ITEM_GRACE = 1 << 3,
 	ITEM_FLAGS = 1 << 4, /* client flags other than 0 */
-	/* bits 1-3 and 5-8: birth, source version, grace, number of tags */
+	ITEM_TAGS_SHIFT = 5, /* bits 5-8: how many tags */
+	ITEM_TAGS = 0xf << 5,
+	ITEM_FIELDS = 0x1ff,
 	ITEM_BINARY_KEY = 1 << 9,
-	ITEM_STALE = 1 << 10,   /* marked by md I or an older ms C I */
-	ITEM_WON = 1 << 11,     /* somebody was told to recache (W) */
-	ITEM_FETCHED = 1 << 12, /* read since it was stored */
-	ITEM_LINKED = 1 << 13,  /* in its shard's table */
+	ITEM_STALE = 1 << 10,    /* marked by md I or an older ms C I */
+	ITEM_WON = 1 << 11,      /* a lease to refresh it is or was out */
+	ITEM_FETCHED = 1 << 12,  /* read since it was stored */
+	ITEM_LINKED = 1 << 13,   /* in its shard's table */
+	ITEM_NEGATIVE = 1 << 14, /* known to be absent at the source (z) */
 	ITEM_SEQ_SHIFT = 21,
+};
+
+enum {
+	ITEM_TAGS_MAX = 9, /* 8 of its writer's, and its prefix */
+	ITEM_LOAD_MAX = (1 << ITEM_SEQ_SHIFT) - 1, /* ms, of a load */
 };
 
 struct item {
@@ -65,6 +82,19 @@ struct item {
 	char data[];
 };
 
+/* What few items have. */
+struct item_extra {
+	bool born;      /* `birth` is told; else it is the store's number */
+	bool versioned; /* `version` is told */
+	bool negative;
+	uint8_t tags;
+	uint32_t grace;   /* s */
+	uint32_t load_ms; /* beside `birth` */
+	uint64_t birth;
+	uint64_t version;
+	uint32_t tag[ITEM_TAGS_MAX]; /* slots */
+};
+
 /* What an item is made from. */
 struct item_spec {
 	struct key key;
@@ -72,6 +102,7 @@ struct item_spec {
 	uint32_t client_flags;
 	bool own_cas;
 	rel_time exptime;
+	const struct item_extra *extra; /* NULL: none of it */
 };
 
 /* Bytes of the item, and of the header and optional fields before the key. */
@@ -89,10 +120,20 @@ item_key_len(const struct item *it)
 	return atomic_load_explicit(&it->refs, memory_order_relaxed) & 0xff;
 }
 
+/* Bytes before the client flags, and of all optional fields. */
+static inline size_t
+item_numbers(uint64_t word)
+{
+	return 8 * ((word & 1) + (word >> 1 & 1) + (word >> 2 & 1));
+}
+
 static inline size_t
 item_fields(uint64_t word)
 {
-	return (word & ITEM_CAS ? 8 : 0) + (word & ITEM_FLAGS ? 4 : 0);
+	if (LIKELY((word & ITEM_FIELDS) == 0))
+		return 0;
+	return item_numbers(word) + 4 * ((word >> 3 & 1) + (word >> 4 & 1)) +
+	    4 * (word >> ITEM_TAGS_SHIFT & 0xf);
 }
 
 static inline const char *
@@ -120,9 +161,52 @@ item_client_flags(const struct item *it)
 	uint32_t flags = 0;
 
 	if (it->word & ITEM_FLAGS)
-		memcpy(&flags, it->data + (it->word & ITEM_CAS ? 8 : 0),
+		memcpy(&flags, it->data + item_numbers(it->word),
 		    sizeof(flags));
 	return flags;
+}
+
+static inline unsigned
+item_tags(const struct item *it)
+{
+	return it->word >> ITEM_TAGS_SHIFT & 0xf;
+}
+
+/* The slot of tag number i. */
+static inline uint32_t
+item_tag(const struct item *it, unsigned i)
+{
+	size_t at = item_fields(it->word) - 4 * (size_t)(item_tags(it) - i);
+	uint32_t slot;
+
+	memcpy(&slot, it->data + at, sizeof(slot));
+	return slot;
+}
+
+/* Seconds that an expired value is kept as stale. */
+static inline uint32_t
+item_grace(const struct item *it)
+{
+	uint32_t grace = 0;
+
+	if (it->word & ITEM_GRACE)
+		memcpy(&grace,
+		    it->data + item_numbers(it->word) +
+			(it->word & ITEM_FLAGS ? 4 : 0),
+		    sizeof(grace));
+	return grace;
+}
+
+/* The source's version; meaningful with ITEM_VERSION only. */
+static inline uint64_t
+item_version(const struct item *it)
+{
+	uint64_t version = 0;
+
+	if (it->word & ITEM_VERSION)
+		memcpy(&version, it->data + item_numbers(it->word) - 8,
+		    sizeof(version));
+	return version;
 }
 
 /* The number of the store that made the item. */
@@ -143,10 +227,54 @@ item_cas(const struct item *it)
 	return cas;
 }
 
+/* The number that tag clocks are compared with. */
+static inline uint64_t
+item_birth(const struct item *it)
+{
+	uint64_t birth;
+
+	if (!(it->word & ITEM_BIRTH))
+		return item_stored(it);
+	memcpy(&birth, it->data + (it->word & ITEM_CAS ? 8 : 0), sizeof(birth));
+	return birth >> ITEM_SEQ_SHIFT;
+}
+
+/* Milliseconds that the load of the value took; 0: not known. */
+static inline uint32_t
+item_load_ms(const struct item *it)
+{
+	uint64_t birth;
+
+	if (!(it->word & ITEM_BIRTH))
+		return 0;
+	memcpy(&birth, it->data + (it->word & ITEM_CAS ? 8 : 0), sizeof(birth));
+	return (uint32_t)(birth & ITEM_LOAD_MAX);
+}
+
+/* Whether the exptime has passed; in its grace the item is stale, not dead. */
+static inline bool
+item_is_overdue(const struct item *it, rel_time now)
+{
+	return it->exptime != 0 && it->exptime <= now;
+}
+
+/* When time kills the item: the end of its grace; 0 never. */
+static inline rel_time
+item_end(const struct item *it)
+{
+	if (LIKELY(!(it->word & ITEM_GRACE)) || it->exptime <= CLOCK_LONG_AGO)
+		return it->exptime;
+	return it->exptime < UINT32_MAX - item_grace(it) ?
+	    it->exptime + item_grace(it) :
+	    UINT32_MAX;
+}
+
+/* Whether time has killed the item. */
 static inline bool
 item_is_expired(const struct item *it, rel_time now)
 {
-	return it->exptime != 0 && it->exptime <= now;
+	return item_is_overdue(it, now) &&
+	    (LIKELY(!(it->word & ITEM_GRACE)) || item_end(it) <= now);
 }
 
 static inline bool
@@ -155,6 +283,12 @@ item_has_key(const struct item *it, const struct key *key)
 	return item_key_len(it) == key->len &&
 	    memcmp(item_key(it), key->data, key->len) == 0;
 }
+
+/* Sets birth and load time of an item that has room for them; else nothing. */
+void item_set_birth(struct item *it, uint64_t birth, uint32_t load_ms);
+
+/* What the item has of it, to make another item like it. */
+void item_extra_of(const struct item *it, struct item_extra *extra);
 
 /* Another reference; false when there are too many to count. */
 static inline bool

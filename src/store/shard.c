@@ -69,6 +69,7 @@ count_linked(struct shard *s, struct item *it, size_t size)
 
 	s->bytes += size;
 	s->timed += it->exptime != 0;
+	s->tagged += (it->word & ITEM_TAGS) != 0;
 	c->items++;
 	if (c->items > c->most_items)
 		c->most_items = c->items;
@@ -83,6 +84,7 @@ count_unlinked(struct shard *s, struct item *it)
 
 	s->bytes -= arena_true_size(item_size(it));
 	s->timed -= it->exptime != 0;
+	s->tagged -= (it->word & ITEM_TAGS) != 0;
 	c->items--;
 	c->bytes -= sizeclass_item_size(item_key_len(it), it->value_len,
 	    it->word & ITEM_FLAGS);
@@ -113,7 +115,7 @@ shard_insert(struct shard *s, struct store_local *l, uint64_t hash,
 	size_t size = arena_true_size(item_size(it));
 	size_t table_bytes = s->table.bytes;
 	uint8_t level = evict_level(&s->evict, size, mean_size(s));
-	expire_code position = expire_position(it->exptime, now);
+	expire_code position = expire_position(item_end(it), now);
 
 	if (!table_insert(&s->table, hash, it, position, level))
 		return false;
@@ -139,7 +141,7 @@ shard_replace(struct shard *s, struct store_local *l, struct place at,
 	count_unlinked(s, old);
 	number(s, it, now);
 	count_linked(s, it, size);
-	table_replace(at, it, expire_position(it->exptime, now));
+	table_replace(at, it, expire_position(item_end(it), now));
 	let_go(l, old);
 }
 
@@ -168,6 +170,44 @@ shard_count_dead(struct shard *s, const struct item *it, enum class_event how)
 	}
 }
 
+static bool
+has_dead_tag(const struct shard *s, const struct item *it)
+{
+	const struct clocks *clocks = &s->store->clocks;
+	uint64_t birth = item_birth(it);
+
+	for (unsigned i = 0; i < item_tags(it); i++)
+		if (clocks_tag(clocks, item_tag(it, i)) > birth)
+			return !s->store->keep_dead_tags;
+	return false;
+}
+
+bool
+shard_is_dead(const struct shard *s, const struct item *it, rel_time now)
+{
+	return item_is_expired(it, now) || store_is_flushed(s->store, it) ||
+	    (it->word & ITEM_TAGS && has_dead_tag(s, it));
+}
+
+void
+shard_note_loss(struct shard *s, const struct item *it)
+{
+	struct clocks *clocks = &s->store->clocks;
+
+	if (UNLIKELY(clocks_token_before(clocks, item_stored(it))))
+		clocks_move_key(clocks,
+		    hash_key(item_key(it), item_key_len(it)), item_stored(it));
+}
+
+/* Why a standing item is not for everybody. */
+static enum found
+hidden(const struct item *it, rel_time now)
+{
+	if (item_is_overdue(it, now))
+		return FOUND_GRACE;
+	return it->word & ITEM_NEGATIVE ? FOUND_NEGATIVE : FOUND;
+}
+
 struct item *
 shard_find(struct shard *s, struct store_local *l, const struct key *key,
     rel_time now, struct place *at, enum found *why)
@@ -182,8 +222,16 @@ shard_find(struct shard *s, struct store_local *l, const struct key *key,
 		*why = FOUND_EXPIRED;
 	else if (UNLIKELY(store_is_flushed(s->store, it)))
 		*why = FOUND_FLUSHED;
+	else if (UNLIKELY(it->word & ITEM_TAGS && has_dead_tag(s, it)))
+		*why = FOUND_UNTAGGED;
+	else if (UNLIKELY(it->word & (ITEM_GRACE | ITEM_NEGATIVE) &&
+		     (*why = hidden(it, now)) != FOUND))
+		return NULL;
 	else
 		return it;
+	if (*why == FOUND_UNTAGGED)
+		s->tag_reclaimed++;
+	shard_note_loss(s, it);
 	shard_remove(s, l, key->hash, *at, it);
 	return NULL;
 }
@@ -216,7 +264,7 @@ shard_touch(struct shard *s, struct place at, struct item *it, rel_time exptime,
 	s->timed -= it->exptime != 0;
 	s->timed += exptime != 0;
 	it->exptime = exptime;
-	slot_set_position(at, expire_position(exptime, now));
+	slot_set_position(at, expire_position(item_end(it), now));
 }
 
 static void
@@ -265,13 +313,15 @@ shard_evict(struct shard *s, struct store_local *l, rel_time now)
 	if (found != EVICT_PICKED)
 		return found;
 	it = slot_item(at.bucket, at.slot);
-	if (item_is_expired(it, now) || store_is_flushed(s->store, it)) {
+	if (shard_is_dead(s, it, now)) {
 		s->counted[SHARD_COUNTER_reclaimed]++;
+		s->tag_reclaimed += it->word & ITEM_TAGS && has_dead_tag(s, it);
 		shard_count_dead(s, it, CLASS_RECLAIMED);
 	} else {
 		count_evicted(s, it, now);
 		publish_eviction(s, it, now);
 	}
+	shard_note_loss(s, it);
 	shard_remove(s, l, hash_key(item_key(it), item_key_len(it)), at, it);
 	return EVICT_PICKED;
 }

@@ -25,6 +25,7 @@
 #include "store/table.h"
 
 struct store;
+struct wait_queue;
 
 /*
  * What one thread brings along: its counters, memory that it has reserved
@@ -36,6 +37,10 @@ struct store_local {
 	int64_t credit; /* bytes; below 0 after a store that went over */
 	struct item *dead;
 	unsigned cursor; /* shard to evict from next */
+
+	/* the cache's: the time of the batch, mail to post after the unlock */
+	uint64_t now_ms;
+	struct wait_queue *letters;
 };
 
 struct CACHE_ALIGNED shard {
@@ -47,7 +52,9 @@ struct CACHE_ALIGNED shard {
 	size_t bytes; /* true size of all linked items */
 	uint64_t counted[SHARD_COUNTER_COUNT];
 	struct sizeclass cls[SIZECLASS_COUNT];
-	size_t timed; /* items with an exptime */
+	size_t timed;           /* items with an exptime */
+	size_t tagged;          /* items with tags */
+	uint64_t tag_reclaimed; /* items removed with a tag that died */
 	struct sweep sweep;
 
 	/* set by shard_init(), read by all */
@@ -58,9 +65,20 @@ struct CACHE_ALIGNED shard {
 enum found {
 	FOUND,
 	FOUND_NOTHING,
-	FOUND_EXPIRED, /* it was there, had expired, and is removed now */
-	FOUND_FLUSHED, /* it was there, had been flushed, and is removed now */
+	FOUND_EXPIRED,  /* it was there, had expired, and is removed now */
+	FOUND_FLUSHED,  /* it was there, had been flushed, and is removed now */
+	FOUND_UNTAGGED, /* it was there, a tag had died, and is removed now */
+	/* It stands, but only readers who know of leases may see it: */
+	FOUND_GRACE,    /* expired, and kept as stale for a while */
+	FOUND_NEGATIVE, /* known to be absent at the source */
 };
+
+/* Whether an item stands in the place that shard_find() named. */
+static inline bool
+found_stands(enum found why)
+{
+	return why == FOUND || why >= FOUND_GRACE;
+}
 
 /* False when out of memory. */
 bool shard_init(struct shard *s, struct store *store) MUST_USE;
@@ -70,7 +88,10 @@ void shard_lock(struct shard *s) ACQUIRE(s->lock);
 /* Also frees what this thread unlinked meanwhile. */
 void shard_unlock(struct shard *s, struct store_local *l) RELEASE(s->lock);
 
-/* The living item with that key, or NULL and why. */
+/*
+ * The item with that key that every reader may see, or NULL and why; after
+ * FOUND_GRACE and FOUND_NEGATIVE *at says where it is.
+ */
 struct item *shard_find(struct shard *s, struct store_local *l,
     const struct key *key, rel_time now, struct place *at, enum found *why)
     REQUIRES(s->lock);
@@ -105,6 +126,16 @@ void shard_touch(struct shard *s, struct place at, struct item *it,
 /* Removes one item to make room, if one is picked. */
 enum evict_outcome shard_evict(struct shard *s, struct store_local *l,
     rel_time now) REQUIRES(s->lock) MUST_USE;
+
+/* Whether an item is dead: expired, flushed, or one of its tags has died. */
+bool shard_is_dead(const struct shard *s, const struct item *it, rel_time now)
+    REQUIRES(s->lock);
+
+/*
+ * Notes in the key clock that a value is about to leave which no newer store
+ * replaces: a token older than the value must not fill the gap.
+ */
+void shard_note_loss(struct shard *s, const struct item *it) REQUIRES(s->lock);
 
 /* Counts a removed dead item: expired_unfetched and its class. */
 void shard_count_dead(struct shard *s, const struct item *it,

@@ -16,12 +16,13 @@
 enum {
 	CREDIT_MIN = 4096,
 	CREDIT_MAX = 256 * 1024,
-	CREDIT_PART = 2048,     /* of the limit, reserved ahead by one thread */
-	EVICT_BATCH = 16,       /* items at a time under a shard's lock */
-	SWEEP_BATCH = 256,      /* buckets looked at for the dead before that */
-	COMPACT_BATCH = 256,    /* work under the lock: see sweep_compact() */
-	SETTLE_BATCHES = 16384, /* of evictions in one call */
-	SWEEP_LOCKED = 32,      /* buckets at a time in the background */
+	CREDIT_PART = 2048, /* of the limit, reserved ahead by one thread */
+	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
+	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
+	SWEEP_TAGS_BATCH = 1024, /* ... after a tag has died */
+	COMPACT_BATCH = 256,     /* work under the lock: see sweep_compact() */
+	SETTLE_BATCHES = 16384,  /* of evictions in one call */
+	SWEEP_LOCKED = 32,       /* buckets at a time in the background */
 };
 
 static void
@@ -49,12 +50,18 @@ store_new(const struct store_config *config)
 		return NULL;
 	memset((void *)st, 0, sizeof(*st));
 	st->shard = aligned_alloc(CACHE_LINE, bytes);
-	if (st->shard == NULL)
-		goto fail;
+	if (st->shard == NULL) {
+		free(st);
+		return NULL;
+	}
 	memset((void *)st->shard, 0, bytes);
 	st->shard_shift = 64 - (unsigned)__builtin_ctz(config->shards);
 	st->feed = config->feed;
 	st->evict = config->evict;
+	st->keep_dead_tags = config->keep_dead_tags;
+	if (!clocks_init(&st->clocks, config->clock_slots, config->tag_slots,
+		config->token_max))
+		goto fail;
 	set_limit(st, config->limit);
 	for (; st->shards < config->shards; st->shards++) {
 		struct shard *s = &st->shard[st->shards];
@@ -67,6 +74,7 @@ store_new(const struct store_config *config)
 fail:
 	for (unsigned i = 0; i < st->shards; i++)
 		shard_destroy(&st->shard[i]);
+	clocks_free(&st->clocks);
 	free(st->shard);
 	free(st);
 	return NULL;
@@ -109,6 +117,7 @@ store_free(struct store *st)
 		remove_all(&st->shard[i], &l);
 		shard_destroy(&st->shard[i]);
 	}
+	clocks_free(&st->clocks);
 	free(st->shard);
 	free(st);
 }
@@ -175,7 +184,8 @@ take_from(struct store_local *l, struct shard *s, int64_t need, rel_time now)
 	enum evict_outcome found = EVICT_PICKED;
 	size_t before = s->bytes;
 
-	sweep_dead(s, l, now, SWEEP_BATCH);
+	sweep_dead(s, l, now,
+	    sweep_awaits_tags(s) ? SWEEP_TAGS_BATCH : SWEEP_BATCH);
 	for (int n = 0; found == EVICT_PICKED && n < EVICT_BATCH &&
 	     (int64_t)(before - s->bytes) < need;
 	     n++)
@@ -368,7 +378,7 @@ store_set_limit(struct store *st, size_t limit)
 /* flush_all. */
 
 static void
-raise_flush_clock(struct store *st, rel_time now)
+raise_flush_clock(struct store *st)
 {
 	uint64_t seq = store_next_seq(st);
 	uint64_t clock = atomic_load(&st->flush_clock);
@@ -378,6 +388,23 @@ raise_flush_clock(struct store *st, rel_time now)
 	    !atomic_compare_exchange_weak_explicit(&st->flush_clock, &clock,
 		seq, memory_order_release, memory_order_relaxed))
 		;
+}
+
+/*
+ * Twice: between the first number and its being seen, a step under a shard's
+ * lock may still find a value that is flushed, and store what it made of it
+ * with a later number.  Once each lock was free all such steps are over, and
+ * the second number is above theirs.
+ */
+static void
+flush(struct store *st, rel_time now)
+{
+	raise_flush_clock(st);
+	for (unsigned i = 0; i < st->shards; i++) {
+		lock_take(&st->shard[i].lock);
+		lock_drop(&st->shard[i].lock);
+	}
+	raise_flush_clock(st);
 	atomic_store(&st->flushed, now);
 }
 
@@ -385,7 +412,7 @@ void
 store_flush(struct store *st, rel_time now)
 {
 	atomic_store(&st->flush_at, 0);
-	raise_flush_clock(st, now);
+	flush(st, now);
 }
 
 void
@@ -394,15 +421,17 @@ store_flush_at(struct store *st, rel_time when)
 	atomic_store(&st->flush_at, when);
 }
 
-void
+bool
 store_flush_due(struct store *st, rel_time now)
 {
 	rel_time at = atomic_load(&st->flush_at);
 
 	/* The exchange makes sure that one thread does it. */
-	if (at != 0 && at <= now &&
-	    atomic_compare_exchange_strong(&st->flush_at, &at, 0))
-		raise_flush_clock(st, now);
+	if (at == 0 || at > now ||
+	    !atomic_compare_exchange_strong(&st->flush_at, &at, 0))
+		return false;
+	flush(st, now);
+	return true;
 }
 
 /* Sweeping. */
@@ -451,6 +480,8 @@ add_shard(struct store_sums *sums, struct shard *s)
 {
 	sums->items += s->table.items;
 	sums->bytes += s->bytes;
+	sums->tagged += s->tagged;
+	sums->tag_reclaimed += s->tag_reclaimed;
 	sums->table_bytes += s->table.bytes;
 	sums->buckets += table_buckets(&s->table);
 	sums->passes += s->sweep.passes;
@@ -522,6 +553,13 @@ item_note_fill(struct item_note *note, const struct item *it)
 	note->exptime = it->exptime;
 	note->accessed = it->accessed;
 	note->cas = item_cas(it);
+	note->versioned = it->word & ITEM_VERSION;
+	note->version = item_version(it);
+	note->negative = it->word & ITEM_NEGATIVE;
+	note->tags = item_tags(it);
+	note->grace = item_grace(it);
+	note->birth = item_birth(it);
+	note->stored = item_stored(it);
 	note->client_flags = item_client_flags(it);
 	note->value_len = it->value_len;
 	note->size = sizeclass_item_size(note->key_len, it->value_len,
@@ -542,8 +580,9 @@ note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
 
 			if (it == NULL || (*seen)++ < skip)
 				continue;
-			if (!item_is_expired(it, now) &&
-			    !store_is_flushed(s->store, it))
+			if (!item_is_overdue(it, now) &&
+			    !shard_is_dead(s, it, now) &&
+			    !(it->word & ITEM_NEGATIVE))
 				item_note_fill(&notes[got++], it);
 		}
 	return got;

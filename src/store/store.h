@@ -26,6 +26,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/feed.h"
+#include "store/clocks.h"
 #include "store/shard.h"
 
 enum { STORE_FEED_EVICTIONS = 1 << 2 };
@@ -33,10 +34,13 @@ enum { STORE_FEED_EVICTIONS = 1 << 2 };
 #define STORE_SEQ_END ((uint64_t)1 << 43)
 
 struct store_config {
-	size_t limit;      /* bytes */
-	unsigned shards;   /* a power of two, at most 256 */
-	bool evict;        /* false: refuse instead of evicting */
-	struct feed *feed; /* events; may be NULL */
+	size_t limit;                    /* bytes */
+	unsigned shards;                 /* a power of two, at most 256 */
+	bool evict;                      /* false: refuse instead of evicting */
+	struct feed *feed;               /* events; may be NULL */
+	uint32_t clock_slots, tag_slots; /* see clocks_init() */
+	uint32_t token_max;              /* s */
+	bool keep_dead_tags;             /* a planted fault: tags never kill */
 };
 
 struct store {
@@ -45,6 +49,8 @@ struct store {
 	unsigned shard_shift; /* hash >> shard_shift is the shard */
 	struct feed *feed;
 	bool evict;
+	bool keep_dead_tags;
+	struct clocks clocks;
 
 	CACHE_ALIGNED _Atomic uint64_t seq;
 	_Atomic uint64_t flush_clock;
@@ -60,8 +66,9 @@ struct store {
 
 /* Sums over all shards. */
 struct store_sums {
-	uint64_t items, bytes;
+	uint64_t items, bytes, tagged;
 	uint64_t table_bytes, buckets;
+	uint64_t tag_reclaimed;
 	uint64_t passes, moved; /* of the sweep; items compacted */
 	uint64_t counted[SHARD_COUNTER_COUNT]; /* since the last reset */
 	struct sizeclass cls[SIZECLASS_COUNT];
@@ -93,6 +100,13 @@ store_next_seq(struct store *st)
 	/* Ten days of 10 million a second: then a cold start. */
 	CHECK(seq < STORE_SEQ_END);
 	return seq;
+}
+
+/* The latest number. */
+static inline uint64_t
+store_seq(const struct store *st)
+{
+	return atomic_load_explicit(&st->seq, memory_order_relaxed);
 }
 
 static inline bool
@@ -135,7 +149,11 @@ void store_settle(struct store_local *l, rel_time now);
 void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
     uint32_t compact);
 
-/* flush_all: at once, or when the time has come (0 cancels). */
+/*
+ * flush_all: at once, or when the time has come (0 cancels).  What began before
+ * it is over when it returns: nothing computed from a flushed value, under a
+ * shard's lock, is stored later.
+ */
 void store_flush(struct store *st, rel_time now);
 void store_flush_at(struct store *st, rel_time when);
 
@@ -147,7 +165,8 @@ store_flush_is_due(const struct store *st, rel_time now)
 
 	return UNLIKELY(at != 0 && at <= now);
 }
-void store_flush_due(struct store *st, rel_time now);
+/* True when this call carried it out. */
+bool store_flush_due(struct store *st, rel_time now);
 
 /* cache_memlimit */
 void store_set_limit(struct store *st, size_t limit);
@@ -173,7 +192,10 @@ enum {
 struct item_note {
 	char key[KEY_MAX];
 	size_t key_len;
-	bool binary, fetched;
+	bool binary, fetched, versioned, negative;
+	unsigned tags;
+	uint32_t grace; /* s */
+	uint64_t version, birth, stored;
 	rel_time exptime, accessed;
 	uint64_t cas;
 	uint32_t client_flags, value_len;

@@ -12,22 +12,42 @@
 #include "store/arena.h"
 #include "store/store.h"
 
-enum { MOVE_MAX = 16 * 1024 /* bytes of an item worth moving */ };
+enum {
+	MOVE_MAX = 16 * 1024, /* bytes of an item worth moving */
+	TAGS_PAUSE = 4,       /* times what the last pass took */
+};
 
-/* Begins a pass when there is something to look for. */
+bool
+sweep_awaits_tags(const struct shard *s)
+{
+	return s->tagged > 0 &&
+	    s->sweep.tag_clock !=
+	    atomic_load_explicit(&s->store->clocks.last_tag,
+		memory_order_relaxed);
+}
+
+/*
+ * Begins a pass when there is something to look for.  Where tags die all the
+ * time, the passes for them, which touch every item, keep their distance.
+ */
 static void
 begin(struct shard *s, rel_time now)
 {
 	struct sweep *w = &s->sweep;
 	uint64_t flush_clock = atomic_load(&s->store->flush_clock);
+	bool tags = now >= w->tags_at && sweep_awaits_tags(s);
 
-	if (flush_clock != w->flush_clock)
+	w->tag_target = w->tag_clock;
+	if (tags)
+		w->tag_target = atomic_load(&s->store->clocks.last_tag);
+	if (tags || flush_clock != w->flush_clock)
 		expire_everything(&w->due);
 	else if (now != w->swept && s->timed > 0)
 		expire_passed(&w->due, w->swept, now);
 	else
 		return;
 	w->running = true;
+	w->began = now;
 	w->bucket = 0;
 	w->target = now;
 	w->flush_target = flush_clock;
@@ -40,15 +60,19 @@ look_at(struct shard *s, struct store_local *l, struct place at,
 {
 	s->counted[SHARD_COUNTER_crawler_items_checked]++;
 	shard_class(s, it)->event[CLASS_CRAWLER_CHECKED]++;
-	if (item_is_expired(it, now) || store_is_flushed(s->store, it)) {
+	if (shard_is_dead(s, it, now)) {
 		s->counted[SHARD_COUNTER_crawler_reclaimed]++;
+		if (!item_is_expired(it, now) &&
+		    !store_is_flushed(s->store, it))
+			s->tag_reclaimed++;
 		shard_count_dead(s, it, CLASS_CRAWLER_RECLAIMED);
+		shard_note_loss(s, it);
 		/* the bucket's index leads to the bucket */
 		shard_remove(s, l, s->sweep.bucket, at, it);
 		return true;
 	}
 	if (it->exptime != 0)
-		slot_set_position(at, expire_position(it->exptime, now));
+		slot_set_position(at, expire_position(item_end(it), now));
 	return false;
 }
 
@@ -94,6 +118,9 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 	w->running = false;
 	w->swept = w->target;
 	w->flush_clock = w->flush_target;
+	if (w->tag_clock != w->tag_target)
+		w->tags_at = now + 1 + TAGS_PAUSE * (now - w->began);
+	w->tag_clock = w->tag_target;
 	w->passes++;
 	return w->swept == now;
 }

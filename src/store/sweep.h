@@ -39,7 +39,11 @@ struct sweep {
 	rel_time target;       /* and will stand here */
 	uint64_t flush_clock;  /* up to which the flushed are gone */
 	uint64_t flush_target;
-	uint64_t passes; /* completed */
+	uint64_t tag_clock; /* up to which dead tags have left no items */
+	uint64_t tag_target;
+	rel_time began;   /* when this pass did */
+	rel_time tags_at; /* no pass for tags before that */
+	uint64_t passes;  /* completed */
 
 	uint32_t compact_bucket;
 	uint64_t moved; /* items, ever */
@@ -51,6 +55,9 @@ struct sweep {
  */
 bool sweep_dead(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets);
+
+/* Whether there may be items of tags that died since the last pass. */
+bool sweep_awaits_tags(const struct shard *s);
 
 /*
  * Moves items of the next buckets out of thin regions: `work` buckets, of which

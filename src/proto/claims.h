@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * claims.h - the leases that a connection was granted and has not filled.
+ *
+ * They end with the connection, and while it has one it never waits for
+ * another: two clients that each hold what the other waits for would stand
+ * still.  A lease may end behind the connection's back; its claim is then dead,
+ * and dropped when somebody looks.
+ *
+ * Under a rule with `guard` a claim also remembers what number the server's
+ * counter had when the key was missed.
+ *
+ * Layer: proto.
+ */
+#ifndef PROTO_CLAIMS_H
+#define PROTO_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+struct exec;
+struct session;
+
+struct claim {
+	uint64_t hash;
+	uint64_t token; /* 0: no lease, only a guard */
+	uint64_t guard; /* number of the miss; 0 none */
+};
+
+struct claims {
+	uint32_t count, room;
+	struct claim claim[];
+};
+
+/*
+ * Notes a lease, a guard, or both.  False for want of memory: the lease will
+ * not end with the connection, only by time.
+ */
+bool claims_add(struct session *s, struct exec *x, struct claim claim);
+
+/* The number of the last miss of a key under a rule with guard; 0 none. */
+uint64_t claims_guard(const struct session *s, uint64_t hash);
+
+/* Forgets what there is of a key: the connection has stored it. */
+void claims_forget(struct session *s, uint64_t hash);
+
+/* Whether a lease of the connection is live. */
+bool claims_any(struct session *s, struct exec *x);
+
+/* Ends all leases of the connection. */
+void claims_end(struct session *s, struct exec *x);
+
+#endif
