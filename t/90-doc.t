@@ -68,13 +68,21 @@ unescaped
 	return $text;
 }
 
-# What a shown reply matches; `*` is any text.
+# What a shown reply matches; `*` is any text, `<name>` a number that is known by
+# this name, or learned now.
 sub
 matcher
 {
-	my ($bytes) = @_;
-	my $regex = join '.*', map { quotemeta } split /\*/, $bytes, -1;
+	my ($bytes, $known) = @_;
+	my $regex = '';
 
+	for my $part (split /(\*|<[a-z]\w*>)/, $bytes, -1) {
+		my ($name) = $part =~ /^<(.*)>$/;
+
+		$regex .= $part eq '*' ? '.*' :
+		    !defined $name ? quotemeta $part :
+		    $known->{$name} // "(?<$name>\\d+)";
+	}
 	return qr/\A$regex\z/s;
 }
 
@@ -83,15 +91,35 @@ matcher
 sub
 misses
 {
-	my ($client, $regex, $leave_out) = @_;
+	my ($client, $bytes, $known, $leave_out) = @_;
+	my $regex = matcher($bytes, $known);
 	my $line;
 
 	do {
 		$line = eval { $client->raw_line };
 		return $@ || 'the connection is closed' unless defined $line;
-		return if $line =~ $regex;
+		if ($line =~ $regex) {
+			%$known = (%$known, %+);
+			return;
+		}
 	} while ($leave_out);
 	return Leasecached::Client::quoted($line);
+}
+
+# Waits until so many requests are parked.
+sub
+await_waiters
+{
+	my ($server, $n) = @_;
+	my $deadline = time + 30;
+	my $waiters;
+
+	while (time < $deadline) {
+		$waiters = $server->client->stats('leases')->{waiters};
+		return if $waiters == $n;
+		select undef, undef, undef, 0.01;
+	}
+	return "$waiters wait";
 }
 
 # Plays one line of a dialogue; returns what is wrong.
@@ -105,6 +133,7 @@ play_step
 		$server->advance($1);
 		return;
 	}
+	return await_waiters($server, $1) if $step =~ /^# (\d+) waits?$/;
 	return if $step =~ /^#/;
 	if ($step eq '...') {
 		$play->{leave_out} = 1;
@@ -115,24 +144,30 @@ play_step
 		return $client->closed ? undef : 'no end of the connection';
 	}
 
+	if ($step =~ /^([2-9])>EOF$/) {
+		$play->{other}{$1}->close;
+		return;
+	}
+
 	my ($who, $way, $exact, $text) =
-	    $step =~ /^(2?)([<>])(\|?)(?: (.*))?\z/
+	    $step =~ /^([2-9]?)([<>])(\|?)(?: (.*))?\z/
 	    or die "this is no line of a dialogue: $step\n";
-	$client = $play->{second} ||= $server->connect if $who;
+	$client = $play->{other}{$who} ||= $server->connect if $who;
 	my $bytes = $exact ? unescaped($text) : ($text // '') . "\r\n";
 	if ($way eq '>') {
-		$client->put($bytes);
+		$client->put($bytes =~ s/<([a-z]\w*)>/$play->{known}{$1}/gr);
 		return;
 	}
 	my $leave_out = delete $play->{leave_out};
-	return misses($client, matcher($bytes), $leave_out);
+	return misses($client, $bytes, $play->{known}, $leave_out);
 }
 
 sub
 play
 {
 	my ($name, $server, $block) = @_;
-	my $play = { server => $server, client => $server->connect };
+	my $play = { server => $server, client => $server->connect,
+	    known => {} };
 	my $title = "$name:$block->{line} $block->{heading}";
 	my ($n, @seen) = ($block->{line});
 
@@ -167,8 +202,8 @@ server_with
 	};
 }
 
-# Removes all items.  What was flushed is counted until the maintenance thread
-# has met it, a moment later.
+# Removes all items, and lets floors and back-offs end.  What was flushed is
+# counted until the maintenance thread has met it, a moment later.
 sub
 empty
 {
@@ -176,6 +211,7 @@ empty
 	my $client = $server->client;
 	my $deadline = time + 30;
 
+	$server->advance(3600);
 	$client->ask("flush_all\r\nstats detail off\r\nstats reset\r\n",
 	    "OK\r\nOK\r\nRESET\r\n", $name);
 	while ($client->stats->{curr_items} > 0 && time < $deadline) {
@@ -201,11 +237,11 @@ for my $block (@blocks) {
 
 # ---- nothing is left out ------------------------------------------------------
 
-my @requests = map { /^2?>\|? (.*)/ ? $1 : () }
+my @requests = map { /^[2-9]?>\|? (.*)/ ? $1 : () }
     map { @{$_->{steps}} } @blocks;
 
 for my $line (lines_of('src/proto/command.def')) {
-	my ($command) = $line =~ /^COMMAND\(\s*(\w+)/ or next;
+	my ($command) = $line =~ /^COMMAND\(\s*([\w-]+)/ or next;
 	ok scalar(grep { /(?:^|\\n)$command\b/ } @requests),
 	    "a dialogue has $command";
 }
@@ -218,7 +254,7 @@ for my $line (lines_of('src/proto/meta.def')) {
 # ---- telnet sessions ----------------------------------------------------------
 
 my %takes_data = map { $_ => 1 } qw(set add replace append prepend cas ms);
-my %is_command = map { /^COMMAND\(\s*(\w+)/ ? ($1 => 1) : () }
+my %is_command = map { /^COMMAND\(\s*([\w-]+)/ ? ($1 => 1) : () }
     lines_of('src/proto/command.def');
 
 # The lines of the session behind `$ telnet`, as far as `$last` matches.
@@ -241,24 +277,28 @@ session_of
 
 # Who types what is not marked in a session: commands are lower case words, and
 # the line behind a storage command is its data.  Everything else is a reply.
+# A number of 19 digits is a token, and stands for that which the server gives.
 sub
 play_session
 {
 	my ($name, @session) = @_;
 	my $client = server_with()->connect;
 	my ($data, $typed, @wrong) = (0, 0);
+	my %known;
 
 	for my $line (@session) {
-		my ($word) = $line =~ /^(\w*)/;
+		my ($word) = $line =~ /^([\w-]*)/;
 		next if $line =~ /^(?:Trying|Connected to|Escape character) /;
 		if ($line =~ /^Connection closed/) {
 			push @wrong, $line unless $client->closed;
 		} elsif ($data || $is_command{$word}) {
+			$line =~ s/\b(\d{19})\b/$known{"t$1"} \/\/ $1/ge;
 			$client->put("$line\r\n");
 			$data = !$data && $takes_data{$word};
 			$typed++;
 		} else {
-			my $got = misses($client, matcher("$line\r\n"));
+			my $pattern = $line =~ s/\b(\d{19})\b/<t$1>/gr;
+			my $got = misses($client, "$pattern\r\n", \%known);
 			push @wrong, "$line\n    got $got" if defined $got;
 		}
 	}
