@@ -295,18 +295,23 @@ enum result
 cache_touch(struct cache *c, struct store_local *l, const struct key *key,
     rel_time exptime, rel_time now)
 {
-	struct shard *s = store_shard(c->store, key->hash);
+	struct act st = act_begin(c, l, key, now);
+	enum result res = RESULT_NOT_FOUND;
+	struct hit stub;
 	enum found why;
 	struct place at;
 	struct item *it;
 
-	shard_lock(s);
-	it = shard_find(s, l, key, now, &at, &why);
+	shard_lock(st.s);
+	it = shard_find(st.s, l, key, now, &at, &why);
 	if (it != NULL) {
-		shard_hit(s, at, it, now);
-		shard_touch(s, at, it, exptime, now);
-		shard_class(s, it)->event[CLASS_TOUCH_HITS]++;
+		shard_hit(st.s, at, it, now);
+		shard_touch(st.s, at, it, exptime, now);
+		shard_class(st.s, it)->event[CLASS_TOUCH_HITS]++;
+		res = RESULT_TOUCHED;
+	} else if (c->leases->config->visible_stubs && show_stub(&st, &stub)) {
+		res = RESULT_TOUCHED;
 	}
-	shard_unlock(s, l);
-	return it != NULL ? RESULT_TOUCHED : RESULT_NOT_FOUND;
+	act_end(&st);
+	return res;
 }

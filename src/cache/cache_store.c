@@ -109,6 +109,14 @@ struct storing {
 	enum match match;
 };
 
+/* Whether the key shows as an empty item, because of a lease. */
+static bool
+shows_stub(const struct storing *g)
+{
+	return g->st.c->leases->config->visible_stubs && g->lease != NULL &&
+	    !g->lease->backoff && g->token == 0;
+}
+
 /* memcached's rules: mode, and the number to compare. */
 static enum result
 judge_mode(struct storing *g)
@@ -117,6 +125,8 @@ judge_mode(struct storing *g)
 	struct item *visible = g->old.visible ? g->old.item : NULL;
 
 	g->match = MATCH;
+	if (spec->mode == STORE_ADD && visible == NULL && shows_stub(g))
+		return RESULT_NOT_STORED;
 	if (spec->mode == STORE_ADD && visible != NULL) {
 		/* as memcached: add bumps */
 		shard_lift(g->st.s, g->old.at, visible);

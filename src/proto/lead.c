@@ -196,6 +196,8 @@ resume(struct exec *x, struct session *s, const struct key *key,
 		*wait = true;
 		break;
 	default:
+		/* What it waited for has not come: it is not to load itself. */
+		lead->barred = true;
 		COUNT(x->counters, wait_timed_out);
 		break;
 	}
@@ -239,8 +241,6 @@ lead_read(struct exec *x, struct session *s, const struct key *key,
 	if (UNLIKELY(s->waiter != NULL) &&
 	    resume(x, s, key, spec, lead, &wait, &res, hit))
 		return res;
-	lead->barred = s->barred;
-	s->barred = false;
 	res = cache_read(x->cache, x->local, key, spec, x->now, x->scratch,
 	    hit);
 	if (UNLIKELY(hit->absent && hit->taken && hit->backoff == 0 && wait &&
@@ -271,9 +271,13 @@ const struct item_extra *
 lead_extra(const struct exec *x, const struct store_request *sr,
     struct item_extra *extra)
 {
-	const struct coalesce_rule *rule = NULL;
+	const struct lease_config *config = x->cache->leases->config;
+	const struct coalesce_rule *rule;
 	bool any = sr->extra != NULL;
 
+	if (LIKELY(!sr->spec.compare && config->rules == 0 &&
+		config->tag_prefix == '\0'))
+		return sr->extra;
 	if (any)
 		*extra = *sr->extra;
 	else
@@ -281,8 +285,7 @@ lead_extra(const struct exec *x, const struct store_request *sr,
 	if (UNLIKELY(sr->spec.compare &&
 		cache_is_token(x->cache, &sr->key, sr->spec.cas)))
 		any = extra->born = true;
-	if (UNLIKELY(x->cache->leases->config->rules > 0))
-		rule = lead_rule(x, &sr->key);
+	rule = lead_rule(x, &sr->key);
 	if (rule != NULL && rule->stale > 0 && extra->grace == 0 &&
 	    sr->exptime != 0) {
 		extra->grace = rule->stale;

@@ -46,9 +46,8 @@ session_end(struct session *s, struct exec *x)
 }
 
 void
-session_end_wait(struct session *s, struct exec *x, bool barred)
+session_end_wait(struct session *s, struct exec *x)
 {
-	s->barred = barred;
 	lead_wake(s, x, WAIT_TIMEOUT);
 }
 

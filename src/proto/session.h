@@ -145,7 +145,6 @@ struct session {
 	uint16_t address;      /* of the client, hashed */
 	uint8_t mode;          /* enum listen_mode */
 	bool parks_classic;    /* it did not ask to wait: input ends the wait */
-	bool barred;           /* the wait that ended may not end in a lease */
 };
 
 void session_init(struct session *s, int cfd, void *conn);
@@ -178,11 +177,8 @@ session_is_parked(const struct session *s)
 	return s->waiter != NULL && s->waiter->outcome == WAIT_PENDING;
 }
 
-/*
- * Ends the wait of a parked session; its turn is next.  A client that has left,
- * or a server that ends, is not handed a lease: `barred`.
- */
-void session_end_wait(struct session *s, struct exec *x, bool barred);
+/* Ends the wait of a session as if its time were up; its turn is next. */
+void session_end_wait(struct session *s, struct exec *x);
 
 /* The name of the state, as `stats conns` shows it. */
 const char *session_state_name(const struct session *s);

@@ -417,31 +417,29 @@ serve(struct conn *c)
 }
 
 /*
- * Something happened to a connection whose request is parked.  True when its
- * wait is over; the connection may be closed, too.
+ * Something happened to a connection whose request is parked.  GO_ON when that
+ * ends its wait.
  *
  * Input that comes stays where it is.  So that it does not wake us again and
  * again, from then on only changes are events.
  */
-static bool
+static enum progress
 look_at_parked(struct conn *c)
 {
 	char byte;
 	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n < 0) {
-		conn_close(c, CLOSE_ERROR);
-		return true;
-	}
+		return BLOCKED;
+	if (n < 0)
+		return fail(c);
 	if (n > 0 && !c->hung_up && !c->session.parks_classic) {
 		if (!c->edges && !wait_for(c, EV_READ | EV_CLOSED | EV_ET))
-			conn_close(c, CLOSE_ERROR);
-		return c->fd < 0;
+			return fail(c);
+		return BLOCKED;
 	}
-	session_end_wait(&c->session, &c->w->exec, true);
-	return true;
+	session_end_wait(&c->session, &c->w->exec);
+	return GO_ON;
 }
 
 /*
@@ -460,7 +458,7 @@ check_heir(struct conn *c)
 	n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n == 0 || c->hung_up ||
 	    (n < 0 && errno != EAGAIN && errno != EINTR))
-		session_end_wait(&c->session, &c->w->exec, true);
+		session_end_wait(&c->session, &c->w->exec);
 }
 
 static void
@@ -475,8 +473,8 @@ take_turn(struct conn *c)
 		p = flush(c);
 	else if (UNLIKELY(c->edges) && !wait_for(c, EV_READ))
 		p = fail(c);
-	if (UNLIKELY(session_is_parked(&c->session)))
-		return; /* what went before it is on its way, or not */
+	if (p == ENDED || UNLIKELY(session_is_parked(&c->session)))
+		return; /* all that went before a parked request is sent */
 	/* Else a turn that had to end left whole requests behind. */
 	if (p == GO_ON && !c->closing && c->hungry)
 		p = receive(c, &more);
@@ -511,7 +509,7 @@ conn_turn(struct conn *c)
 		return;
 	}
 	if (session_is_parked(&c->session) && !c->waits_to_write &&
-	    (!look_at_parked(c) || c->fd < 0))
+	    look_at_parked(c) != GO_ON)
 		return;
 	if (UNLIKELY(c->session.waiter != NULL))
 		check_heir(c);

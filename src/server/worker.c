@@ -66,8 +66,9 @@ collect(struct worker *w, struct wait_queue *q)
 		wake(w, heir);
 		break;
 	case COLLECTED_FINAL:
-		q->next_final = w->answered;
-		w->answered = q;
+		q->next_final = NULL;
+		*w->answered_end = q;
+		w->answered_end = &q->next_final;
 		break;
 	}
 }
@@ -85,6 +86,8 @@ wake_some(struct worker *w)
 			continue;
 		}
 		w->answered = q->next_final;
+		if (w->answered == NULL)
+			w->answered_end = &w->answered;
 		wait_unlist(&w->server->cache, &w->local, q);
 	}
 }
@@ -98,7 +101,7 @@ end_due_waits(struct worker *w)
 	    (first->key <= w->exec.now_ms || w->exec.draining)) {
 		struct conn *c = ((struct waiter *)first)->owner;
 
-		session_end_wait(&c->session, &w->exec, w->exec.draining);
+		session_end_wait(&c->session, &w->exec);
 		worker_ready(w, c);
 	}
 }
@@ -383,8 +386,7 @@ run(void *arg)
 	end_due_waits(w);
 	while (w->answered != NULL)
 		wake_some(w);
-	while (w->ready != NULL)
-		run_turns(w);
+	run_turns(w);
 	close_all(w, false);
 	while (w->ready != NULL)
 		run_turns(w);
@@ -400,6 +402,7 @@ worker_init(struct worker *w, struct server *server)
 
 	w->server = server;
 	w->ready_end = &w->ready;
+	w->answered_end = &w->answered;
 	w->stop.kind = MAIL_STOP;
 	w->drain.kind = MAIL_DRAIN;
 	w->exec.env = &server->env;

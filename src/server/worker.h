@@ -55,10 +55,11 @@ struct worker {
 	struct exec exec;
 	struct store_local local;
 	struct conn *ready, **ready_end;
-	struct heap waits;           /* waiters by deadline */
-	struct event alarm;          /* at the first deadline */
-	uint64_t alarm_at;           /* ms; 0: not set */
-	struct wait_queue *answered; /* queues whose waiters get their turns */
+	struct heap waits;  /* waiters by deadline */
+	struct event alarm; /* at the first deadline */
+	uint64_t alarm_at;  /* ms; 0: not set */
+	/* queues whose waiters get their turns */
+	struct wait_queue *answered, **answered_end;
 	char *in_pool[POOLED];
 	struct outbuf *out_pool[POOLED];
 	int in_pooled, out_pooled;
