@@ -64,7 +64,7 @@ make(struct store_local *l, const struct item_spec *like, uint64_t number,
 /* Nothing that everybody sees stands: the number is a store like any other. */
 static enum result
 vivify(struct act *st, const struct standing *old,
-    const struct arith_spec *spec, struct item **made)
+    const struct arith_spec *spec, struct item **made) REQUIRES(st->s->lock)
 {
 	static const struct store_spec plain;
 	struct item_extra extra = { .tags = 0 };
@@ -98,6 +98,7 @@ vivify(struct act *st, const struct standing *old,
 static enum result
 change(struct act *st, const struct standing *standing,
     const struct arith_spec *spec, struct item **made, uint64_t *number)
+    REQUIRES(st->s->lock)
 {
 	struct item *old = standing->item;
 	struct item_extra extra;

@@ -58,6 +58,7 @@ remake(const struct deleting *d, enum result *why)
 /* Marks stale in place; the number moves with it. */
 static void
 mark_stale(struct deleting *d, struct item *it, uint64_t seq)
+    REQUIRES(d->st.s->lock)
 {
 	if (it->word & ITEM_CAS) {
 		uint64_t cas = d->spec->own_cas ? d->spec->new_cas : seq;
@@ -75,10 +76,9 @@ mark_stale(struct deleting *d, struct item *it, uint64_t seq)
 
 /* Puts a remade item in the place of the old one. */
 static void
-swap(struct deleting *d, struct item *it)
+swap(struct deleting *d, struct item *it) REQUIRES(d->st.s->lock)
 {
 	const struct delete_spec *spec = d->spec;
-	struct shard *s = d->st.s;
 	struct item *old = d->old.item;
 
 	it->word |= (spec->stale ? ITEM_STALE : 0) | (old->word & ITEM_WON);
@@ -87,13 +87,13 @@ swap(struct deleting *d, struct item *it)
 		it->exptime = spec->exptime;
 	if (!spec->clear)
 		it->word |= old->word & ITEM_FETCHED;
-	shard_replace(s, d->st.l, d->old.at, old, it, d->st.now);
+	shard_replace(d->st.s, d->st.l, d->old.at, old, it, d->st.now);
 	if (!spec->clear)
 		it->accessed = old->accessed;
 	if (spec->clear)
-		s->counted[SHARD_COUNTER_total_items]++;
+		d->st.s->counted[SHARD_COUNTER_total_items]++;
 	if (spec->clear && !spec->stale)
-		shard_class(s, it)->event[CLASS_DELETE_HITS]++;
+		shard_class(d->st.s, it)->event[CLASS_DELETE_HITS]++;
 }
 
 /* Whether the item has to be made anew: it can't change where it stands. */
@@ -110,30 +110,29 @@ needs_remake(const struct delete_spec *spec, const struct item *it)
 static enum result
 remake_and_swap(struct deleting *d)
 {
-	struct act *st = &d->st;
 	enum result res;
 	struct item *it = remake(d, &res);
 
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
 	res = RESULT_MISS;
-	shard_lock(st->s);
-	d->old = fill_look(st);
+	shard_lock(d->st.s);
+	d->old = fill_look(&d->st);
 	if (d->old.item == d->held.item &&
 	    item_cas(d->old.item) == d->held.cas) {
 		swap(d, it);
 		it = NULL;
 		res = RESULT_DELETED;
 	}
-	act_end(st);
+	act_end(&d->st);
 	if (it != NULL)
-		store_item_release(st->l, it);
+		store_item_release(d->st.l, it);
 	return res;
 }
 
 /* Takes the value away, or makes it stale. */
 static enum result
-do_away(struct deleting *d, uint64_t seq)
+do_away(struct deleting *d, uint64_t seq) REQUIRES(d->st.s->lock)
 {
 	const struct delete_spec *spec = d->spec;
 	struct item *it = d->old.item;
@@ -157,7 +156,7 @@ do_away(struct deleting *d, uint64_t seq)
 
 /* Nothing below the version is valid; what is, stays, and so does a lease. */
 static enum result
-delete_versioned(struct deleting *d)
+delete_versioned(struct deleting *d) REQUIRES(d->st.s->lock)
 {
 	const struct delete_spec *spec = d->spec;
 	struct item *it = d->old.item;
@@ -174,7 +173,7 @@ delete_versioned(struct deleting *d)
 
 /* What is told of a value that not every reader sees. */
 static enum result
-delete_plain(struct deleting *d)
+delete_plain(struct deleting *d) REQUIRES(d->st.s->lock)
 {
 	const struct delete_spec *spec = d->spec;
 	bool stub = d->lease != NULL && !d->lease->backoff;
@@ -193,7 +192,7 @@ delete_plain(struct deleting *d)
 
 /* The number to compare: of a value, or the token of a lease to give up. */
 static enum result
-try_compared(struct deleting *d)
+try_compared(struct deleting *d) REQUIRES(d->st.s->lock)
 {
 	const struct delete_spec *spec = d->spec;
 	struct lease *lease = d->lease;
@@ -211,24 +210,23 @@ try_compared(struct deleting *d)
 static enum result
 try_delete(struct deleting *d)
 {
-	struct act *st = &d->st;
 	enum result res;
 
 	d->held.item = NULL;
-	shard_lock(st->s);
-	d->old = fill_look(st);
-	d->lease = lease_find(st);
+	shard_lock(d->st.s);
+	d->old = fill_look(&d->st);
+	d->lease = lease_find(&d->st);
 	if (d->spec->compare)
 		res = try_compared(d);
 	else if (d->spec->versioned)
 		res = delete_versioned(d);
 	else
 		res = delete_plain(d);
-	act_end(st);
+	act_end(&d->st);
 	if (d->held.item == NULL)
 		return res;
 	res = remake_and_swap(d);
-	store_item_release(st->l, d->held.item);
+	store_item_release(d->st.l, d->held.item);
 	return res;
 }
 

@@ -46,7 +46,7 @@ take_value(struct item *it, char *buffer, struct hit *hit)
 /* Hands an item to the reader, and notes that it was read. */
 static enum result
 serve(struct act *st, const struct read_spec *spec, struct place at,
-    struct item *it, char *buffer, struct hit *hit)
+    struct item *it, char *buffer, struct hit *hit) REQUIRES(st->s->lock)
 {
 	enum class_event event = CLASS_GET_HITS;
 
@@ -92,7 +92,7 @@ visible(const struct read_spec *spec, struct item *it, enum found why,
  */
 static bool
 is_due(const struct act *st, const struct read_spec *spec,
-    const struct item *it)
+    const struct item *it) REQUIRES(st->s->lock)
 {
 	const struct lead_spec *lead = spec->lead;
 	rel_time exptime = it->exptime;
@@ -110,7 +110,7 @@ is_due(const struct act *st, const struct read_spec *spec,
 
 static void
 win(struct act *st, const struct lead_spec *lead, struct item *it,
-    struct hit *hit)
+    struct hit *hit) REQUIRES(st->s->lock)
 {
 	hit->won = true;
 	hit->lease_left = lead->lease_ms;
@@ -120,7 +120,7 @@ win(struct act *st, const struct lead_spec *lead, struct item *it,
 /* A fresh value: a hit, and perhaps a lease to refresh it early. */
 static enum result
 read_fresh(struct act *st, const struct read_spec *spec, struct place at,
-    struct item *it, char *buffer, struct hit *hit)
+    struct item *it, char *buffer, struct hit *hit) REQUIRES(st->s->lock)
 {
 	bool due = is_due(st, spec, it);
 	enum result res = serve(st, spec, at, it, buffer, hit);
@@ -144,7 +144,7 @@ read_fresh(struct act *st, const struct read_spec *spec, struct place at,
  */
 static enum result
 seek_lease(struct act *st, const struct read_spec *spec, struct item *standing,
-    const struct item *shown, struct hit *hit)
+    const struct item *shown, struct hit *hit) REQUIRES(st->s->lock)
 {
 	const struct lead_spec *lead = spec->lead;
 	struct lease *lease = lease_find(st);
@@ -175,7 +175,7 @@ seek_lease(struct act *st, const struct read_spec *spec, struct item *standing,
 }
 
 static void
-show_floor(struct act *st, struct hit *hit)
+show_floor(struct act *st, struct hit *hit) REQUIRES(st->s->lock)
 {
 	struct tomb *tomb = tombs_find(&st->c->leases->tombs, st->l,
 	    st->key->hash, st->now);
@@ -186,7 +186,7 @@ show_floor(struct act *st, struct hit *hit)
 
 static enum result
 read_led(struct act *st, const struct read_spec *spec, struct place at,
-    char *buffer, struct hit *hit)
+    char *buffer, struct hit *hit) REQUIRES(st->s->lock)
 {
 	struct item *standing = found_stands(hit->why) ?
 	    slot_item(at.bucket, at.slot) :
@@ -220,7 +220,7 @@ read_led(struct act *st, const struct read_spec *spec, struct place at,
 
 /* -o visible_stubs: a lease shows as the empty item that it is in memcached. */
 static bool
-show_stub(struct act *st, struct hit *hit)
+show_stub(struct act *st, struct hit *hit) REQUIRES(st->s->lock)
 {
 	struct lease *lease = lease_find(st);
 

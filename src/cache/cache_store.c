@@ -111,7 +111,7 @@ struct storing {
 
 /* Whether the key shows as an empty item, because of a lease. */
 static bool
-shows_stub(const struct storing *g)
+shows_stub(const struct storing *g) REQUIRES(g->st.s->lock)
 {
 	return g->st.c->leases->config->visible_stubs && g->lease != NULL &&
 	    !g->lease->backoff && g->token == 0;
@@ -119,7 +119,7 @@ shows_stub(const struct storing *g)
 
 /* memcached's rules: mode, and the number to compare. */
 static enum result
-judge_mode(struct storing *g)
+judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 {
 	const struct store_spec *spec = g->spec;
 	struct item *visible = g->old.visible ? g->old.item : NULL;
@@ -147,7 +147,7 @@ judge_mode(struct storing *g)
 
 /* A versioned write that only refreshes, of what isn't there: MR. */
 static void
-note_absent(struct storing *g)
+note_absent(struct storing *g) REQUIRES(g->st.s->lock)
 {
 	if (!g->spec->versioned || g->spec->mode != STORE_REPLACE)
 		return;
@@ -159,7 +159,7 @@ note_absent(struct storing *g)
 
 /* What has expired on arrival is an invalidation. */
 static void
-store_expired(struct storing *g, struct stored *out)
+store_expired(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
 	bool own = g->lease != NULL && g->token != 0 && !g->lease->backoff &&
 	    g->lease->token == g->token;
@@ -180,26 +180,26 @@ store_expired(struct storing *g, struct stored *out)
 
 /* Takes the reference on the item, unless it returns NO_MEMORY. */
 static enum result
-publish(struct storing *g, struct stored *out)
+publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
-	struct act *st = &g->st;
 	uint32_t load_ms = 0;
 
 	if (g->lease != NULL && g->lease->token == g->token)
-		load_ms = (uint32_t)(st->l->now_ms - g->lease->granted);
+		load_ms = (uint32_t)(g->st.l->now_ms - g->lease->granted);
 	if (g->old.item != NULL) {
-		shard_replace(st->s, st->l, g->old.at, g->old.item, g->it,
-		    st->now);
+		shard_replace(g->st.s, g->st.l, g->old.at, g->old.item, g->it,
+		    g->st.now);
 	} else {
-		if (!shard_insert(st->s, st->l, st->key->hash, g->it, st->now))
+		if (!shard_insert(g->st.s, g->st.l, g->st.key->hash, g->it,
+			g->st.now))
 			return RESULT_NO_MEMORY;
 		if (g->old.why != FOUND_NOTHING)
-			st->s->counted[SHARD_COUNTER_reclaimed]++;
+			g->st.s->counted[SHARD_COUNTER_reclaimed]++;
 	}
 	item_set_birth(g->it, g->token != 0 ? g->seq : item_stored(g->it),
 	    load_ms);
-	finish(st->c, st->s, g->it, out);
-	fill_stored(st, g->spec, g->it, g->lease, g->token);
+	finish(g->st.c, g->st.s, g->it, out);
+	fill_stored(&g->st, g->spec, g->it, g->lease, g->token);
 	return RESULT_STORED;
 }
 
@@ -208,25 +208,24 @@ publish(struct storing *g, struct stored *out)
  * is stale already.  A lease to refresh it goes on.
  */
 static enum result
-publish_older(struct storing *g, struct stored *out)
+publish_older(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
-	struct act *st = &g->st;
 	struct item *old = g->old.item;
 
 	if (!(old->word & ITEM_STALE))
 		return RESULT_EXISTS;
 	g->it->word |= ITEM_STALE | (old->word & ITEM_WON);
 	g->it->exptime = old->exptime;
-	shard_replace(st->s, st->l, g->old.at, old, g->it, st->now);
+	shard_replace(g->st.s, g->st.l, g->old.at, old, g->it, g->st.now);
 	item_set_birth(g->it, item_stored(g->it), 0);
-	clocks_move_key(&st->c->store->clocks, st->key->hash,
+	clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,
 	    item_stored(g->it));
-	finish(st->c, st->s, g->it, out);
+	finish(g->st.c, g->st.s, g->it, out);
 	return RESULT_STORED;
 }
 
 static enum result
-judge_store(struct storing *g, struct stored *out)
+judge_store(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
 	enum result res = judge_mode(g);
 

@@ -7,13 +7,13 @@
 #include "cache/fill.h"
 
 static bool
-has_fault(const struct act *st, enum lease_fault fault)
+has_fault(const struct act *st, enum lease_fault fault) REQUIRES(st->s->lock)
 {
 	return UNLIKELY(st->c->leases->config->fault == fault);
 }
 
 static struct tomb *
-find_tomb(struct act *st)
+find_tomb(struct act *st) REQUIRES(st->s->lock)
 {
 	return tombs_find(&st->c->leases->tombs, st->l, st->key->hash, st->now);
 }
@@ -33,7 +33,7 @@ fill_look(struct act *st)
 
 /* F1 */
 static bool
-token_is_good(struct act *st, uint64_t seq)
+token_is_good(struct act *st, uint64_t seq) REQUIRES(st->s->lock)
 {
 	const struct store *store = st->c->store;
 
@@ -45,7 +45,7 @@ token_is_good(struct act *st, uint64_t seq)
 /* F5.  Of what md I marked, and numbered anew, F4 knows when. */
 static bool
 is_newer(const struct act *st, const struct item *standing,
-    const struct store_spec *spec, uint64_t seq)
+    const struct store_spec *spec, uint64_t seq) REQUIRES(st->s->lock)
 {
 	if (standing == NULL || has_fault(st, FAULT_SKIP_F5))
 		return false;
@@ -61,6 +61,7 @@ is_newer(const struct act *st, const struct item *standing,
 /* F3 */
 static bool
 tag_has_died(const struct act *st, const struct item *it, uint64_t seq)
+    REQUIRES(st->s->lock)
 {
 	const struct clocks *clocks = &st->c->store->clocks;
 
@@ -72,6 +73,7 @@ tag_has_died(const struct act *st, const struct item *it, uint64_t seq)
 
 static enum result
 refuse_by_floor(struct act *st, uint64_t floor, struct stored *out)
+    REQUIRES(st->s->lock)
 {
 	out->versioned = true;
 	out->version = floor;
@@ -82,7 +84,7 @@ refuse_by_floor(struct act *st, uint64_t floor, struct stored *out)
 /* F4 */
 static enum result
 judge_by_key(struct act *st, const struct store_spec *spec, uint64_t seq,
-    struct stored *out)
+    struct stored *out) REQUIRES(st->s->lock)
 {
 	const struct tomb *tomb = find_tomb(st);
 	uint64_t clock = clocks_key(&st->c->store->clocks, st->key->hash);
@@ -136,6 +138,7 @@ fill_judge(struct act *st, const struct store_spec *spec, const struct item *it,
 /* A store of one who missed under a rule with `guard`. */
 static bool
 guard_speaks_against(struct act *st, const struct store_spec *spec)
+    REQUIRES(st->s->lock)
 {
 	const struct store *store = st->c->store;
 
@@ -201,7 +204,7 @@ fill_invalidate(struct act *st)
 /* A fill raises a floor that is there; a write of its own leaves one. */
 static void
 note_version(struct act *st, const struct store_spec *spec,
-    const struct item *it, bool fill)
+    const struct item *it, bool fill) REQUIRES(st->s->lock)
 {
 	struct tomb *tomb;
 

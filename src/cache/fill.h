@@ -28,7 +28,7 @@ struct standing {
 	bool visible; /* to every reader */
 };
 
-struct standing fill_look(struct act *st);
+struct standing fill_look(struct act *st) REQUIRES(st->s->lock);
 
 /*
  * Judges a fill by F1 to F5; `seq` is the number of its grant.  STORED when all
@@ -36,29 +36,30 @@ struct standing fill_look(struct act *st);
  */
 enum result fill_judge(struct act *st, const struct store_spec *spec,
     const struct item *it, const struct standing *old, uint64_t seq,
-    struct stored *out);
+    struct stored *out) REQUIRES(st->s->lock);
 
 /* The same for a store without a token: floor, cached version, guard. */
 enum result fill_judge_plain(struct act *st, const struct store_spec *spec,
-    const struct standing *old, struct stored *out);
+    const struct standing *old, struct stored *out) REQUIRES(st->s->lock);
 
 /*
  * A value was stored: notes floor or base, and ends the key's lease, whose
  * waiters get it.  `token` is the one it was stored by, 0 none.
  */
 void fill_stored(struct act *st, const struct store_spec *spec, struct item *it,
-    struct lease *lease, uint64_t token);
+    struct lease *lease, uint64_t token) REQUIRES(st->s->lock);
 
 /* Something without a version became of the key: the tombstone's base moves. */
-void fill_move_base(struct act *st, uint64_t seq);
+void fill_move_base(struct act *st, uint64_t seq) REQUIRES(st->s->lock);
 
 /*
  * The key is invalidated: its clock moves, and the base of its tombstone.
  * Returns the number.
  */
-uint64_t fill_invalidate(struct act *st);
+uint64_t fill_invalidate(struct act *st) REQUIRES(st->s->lock);
 
 /* Nothing below that version is valid up to `until`. */
-void fill_set_floor(struct act *st, uint64_t version, rel_time until);
+void fill_set_floor(struct act *st, uint64_t version, rel_time until)
+    REQUIRES(st->s->lock);
 
 #endif

@@ -28,7 +28,7 @@ static const struct {
 
 static void
 publish(struct act *st, const char *event, uint64_t token, uint32_t waiters,
-    int cfd)
+    int cfd) REQUIRES(st->s->lock)
 {
 	struct feed *feed = st->c->leases->feed;
 	char name[3 * KEY_MAX];
@@ -50,7 +50,7 @@ lease_length(const struct leases *ls, uint64_t ms)
 
 /* A record for the step's key, or NULL. */
 static struct lease *
-new_record(struct act *st)
+new_record(struct act *st) REQUIRES(st->s->lock)
 {
 	struct leases *ls = st->c->leases;
 	struct lease *lease = NULL;
@@ -70,7 +70,7 @@ new_record(struct act *st)
 }
 
 static uint64_t
-new_token(struct act *st)
+new_token(struct act *st) REQUIRES(st->s->lock)
 {
 	uint64_t seq = store_next_seq(st->c->store);
 
@@ -112,7 +112,7 @@ lease_grant(struct act *st, struct item *item, uint32_t ms, int cfd,
 
 /* What stands under the key is not being refreshed any more. */
 static void
-clear_mark(struct act *st)
+clear_mark(struct act *st) REQUIRES(st->s->lock)
 {
 	struct place at;
 	struct item *it = table_find(&st->s->table, st->key, &at);
@@ -123,6 +123,7 @@ clear_mark(struct act *st)
 
 static void
 count_end(struct act *st, const struct lease *lease, enum lease_end how)
+    REQUIRES(st->s->lock)
 {
 	counter_add(&st->l->counters->value[ends[how].counter], 1);
 	if (how == LEASE_DISCONNECTED)
@@ -131,7 +132,7 @@ count_end(struct act *st, const struct lease *lease, enum lease_end how)
 }
 
 static void
-hand_over(struct act *st, struct lease *lease)
+hand_over(struct act *st, struct lease *lease) REQUIRES(st->s->lock)
 {
 	uint64_t token = new_token(st);
 
@@ -180,7 +181,7 @@ lease_back_off(struct act *st, struct lease *lease, uint32_t ms)
 
 /* One reference on the item and a snapshot of it, for all waiters. */
 static struct answer *
-make_answer(struct act *st, struct item *it)
+make_answer(struct act *st, struct item *it) REQUIRES(st->s->lock)
 {
 	struct answer *a = calloc(1, sizeof(*a));
 
@@ -278,7 +279,7 @@ leases_tick(struct cache *c, struct store_local *l, rel_time now)
 
 /* Ends the leases of a bucket; those handed over stay in it. */
 static void
-revoke_bucket(struct act *st, struct lease *lease)
+revoke_bucket(struct act *st, struct lease *lease) REQUIRES(st->s->lock)
 {
 	while (lease != NULL) {
 		struct lease *next = lease->next;

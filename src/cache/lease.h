@@ -191,43 +191,47 @@ void leases_flushed(struct cache *c, struct store_local *l, rel_time now);
 uint64_t leases_live(const struct leases *ls, struct store *store);
 
 /* The lease or back-off of the act's key whose time is not over, or NULL. */
-struct lease *lease_find(struct act *st);
+struct lease *lease_find(struct act *st) REQUIRES(st->s->lock);
 
 /* The lease with that token, or NULL. */
-struct lease *lease_by_token(struct act *st, uint64_t token);
+struct lease *lease_by_token(struct act *st, uint64_t token)
+    REQUIRES(st->s->lock);
 
 /*
  * A new token for the act's key, with a lease of `ms` if there is room for a
  * record; `item` is what stands.
  */
 uint64_t lease_grant(struct act *st, struct item *item, uint32_t ms, int cfd,
-    const struct coalesce_rule *rule);
+    const struct coalesce_rule *rule) REQUIRES(st->s->lock);
 
 /* Ends a lease without a value: the oldest willing waiter gets a new one. */
-void lease_finish(struct act *st, struct lease *lease, enum lease_end how);
+void lease_finish(struct act *st, struct lease *lease, enum lease_end how)
+    REQUIRES(st->s->lock);
 
 /* The same with a back-off of `ms` instead of a new lease. */
-void lease_back_off(struct act *st, struct lease *lease, uint32_t ms);
+void lease_back_off(struct act *st, struct lease *lease, uint32_t ms)
+    REQUIRES(st->s->lock);
 
 /*
  * Ends the lease of a key whose value `it` has been stored, linked; all waiters
  * get it.  `it` NULL: what was stored had expired, they get nothing.
  */
 void lease_answer(struct act *st, struct lease *lease, struct item *it,
-    enum lease_end how);
+    enum lease_end how) REQUIRES(st->s->lock);
 
 /* The length a lease gets that was asked for with `ms`. */
 uint32_t lease_length(const struct leases *ls, uint64_t ms);
 
 /* Moves the deadline; HD W for the holder. */
-void lease_prolong(struct act *st, struct lease *lease, uint32_t ms);
+void lease_prolong(struct act *st, struct lease *lease, uint32_t ms)
+    REQUIRES(st->s->lock);
 
 /*
  * Links a waiter behind a live lease; false for want of memory.  The caller's
  * thread is the mailbox's.
  */
 bool lease_park(struct act *st, struct lease *lease, struct waiter *w,
-    struct mailbox *mailbox) MUST_USE;
+    struct mailbox *mailbox) REQUIRES(st->s->lock) MUST_USE;
 
 /* The waiters' side: their thread, no lock held. */
 
@@ -263,20 +267,24 @@ void wait_done(struct cache *c, struct store_local *l, struct waiter *w,
     rel_time now);
 
 /* Unlocks the act's shard, and posts the mail that became due meanwhile. */
-void act_end(struct act *st);
+void act_end(struct act *st) RELEASE(st->s->lock);
 
 /* For lease_*.c. */
-void lease_end_overdue(struct act *st, struct lease *lease);
-bool lease_table_add(struct act *st, struct lease *lease,
-    uint64_t deadline) MUST_USE;
-void lease_table_remove(struct act *st, struct lease *lease);
+void lease_end_overdue(struct act *st, struct lease *lease)
+    REQUIRES(st->s->lock);
+bool lease_table_add(struct act *st, struct lease *lease, uint64_t deadline)
+    REQUIRES(st->s->lock) MUST_USE;
+void lease_table_remove(struct act *st, struct lease *lease)
+    REQUIRES(st->s->lock);
 void lease_table_move(struct lease_shard *ls, struct lease *lease,
     uint64_t deadline);
 /* Whether a waiter is willing: then a thread has inherited the lease. */
-bool wait_inherit(struct act *st, struct lease *lease, uint64_t token);
+bool wait_inherit(struct act *st, struct lease *lease, uint64_t token)
+    REQUIRES(st->s->lock);
 /* Tells all waiters, and parts them from the lease. */
 void wait_dismiss(struct act *st, struct lease *lease,
-    enum wait_outcome outcome, struct answer *answer, uint64_t until);
+    enum wait_outcome outcome, struct answer *answer, uint64_t until)
+    REQUIRES(st->s->lock);
 /* The key of a lease, hashed. */
 struct key lease_key(const struct lease *lease);
 

@@ -180,7 +180,7 @@ lease_key(const struct lease *lease)
 }
 
 static struct lease *
-look_up(struct act *st)
+look_up(struct act *st) REQUIRES(st->s->lock)
 {
 	struct lease *lease;
 

@@ -45,6 +45,7 @@ act_end(struct act *st)
 /* The thread's queue behind a lease, made if need be. */
 static struct wait_queue *
 queue_of(struct act *st, struct lease *lease, struct mailbox *mailbox)
+    REQUIRES(st->s->lock)
 {
 	struct wait_queue *q = lease->queue;
 
@@ -175,7 +176,7 @@ free_queue(struct cache *c, struct store_local *l, struct wait_queue *q)
 
 /* Hands the lease that the queue inherited to its oldest willing waiter. */
 static struct waiter *
-bequeath(struct act *st, struct wait_queue *q)
+bequeath(struct act *st, struct wait_queue *q) REQUIRES(st->s->lock)
 {
 	struct lease *lease = q->lease;
 	struct waiter *w = q->first;

@@ -570,7 +570,7 @@ item_note_fill(struct item_note *note, const struct item *it)
 /* Notes of a bucket's living items from number *seen on, which it counts. */
 static size_t
 note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
-    rel_time now, struct item_note *notes, size_t n)
+    rel_time now, struct item_note *notes, size_t n) REQUIRES(s->lock)
 {
 	size_t got = 0;
 
@@ -594,7 +594,7 @@ note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
  */
 static size_t
 walk_family(struct shard *s, struct store_walk *w, rel_time now,
-    struct item_note *notes, size_t n)
+    struct item_note *notes, size_t n) REQUIRES(s->lock)
 {
 	uint32_t i = w->bucket;
 	unsigned seen = 0;
