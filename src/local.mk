@@ -94,6 +94,8 @@ src_libleasecached_a_SOURCES += \
 	src/cache/fill.c \
 	src/cache/fill.h \
 	src/cache/held.h \
+	src/cache/hot_tags.c \
+	src/cache/hot_tags.h \
 	src/cache/lease.c \
 	src/cache/lease.h \
 	src/cache/lease_config.h \

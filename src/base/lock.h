@@ -18,6 +18,7 @@
 
 enum lock_rank {
 	LOCK_SERVER = 1, /* connection lists of a worker, live options */
+	LOCK_HOT_TAGS,   /* the tags invalidated most */
 	LOCK_CLOCKS,     /* samples of the counter, by which tokens age */
 	LOCK_SHARD,      /* one shard: table, items, eviction, counts */
 	LOCK_PREFIX,     /* counters of `stats detail` */

@@ -134,6 +134,7 @@ cache_invalidate_tag(struct cache *c, const char *tag, size_t len)
 	uint64_t seq = store_next_seq(c->store);
 
 	clocks_move_tag(&c->store->clocks, cache_tag_slot(c, tag, len), seq);
+	hot_tags_count(&c->leases->hot_tags, tag, len);
 }
 
 void

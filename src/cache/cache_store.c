@@ -272,6 +272,8 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
 					       publish(&g, out);
 	else if (g.token != 0 && g.lease != NULL && g.lease->token == g.token)
 		lease_finish(&g.st, g.lease, LEASE_REFUSED);
+	else if (g.token != 0)
+		lease_note_refusal(&g.st, g.token);
 	act_end(&g.st);
 	if (res != RESULT_STORED || expired)
 		store_item_release(l, it);

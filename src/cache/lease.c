@@ -166,6 +166,12 @@ lease_finish(struct act *st, struct lease *lease, enum lease_end how)
 }
 
 void
+lease_note_refusal(struct act *st, uint64_t token)
+{
+	publish(st, "lease_refuse", token, 0, -1);
+}
+
+void
 lease_back_off(struct act *st, struct lease *lease, uint32_t ms)
 {
 	uint64_t until = st->l->now_ms + ms;

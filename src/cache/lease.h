@@ -39,6 +39,7 @@
 #include "base/heap.h"
 #include "base/mailbox.h"
 #include "cache/cache.h"
+#include "cache/hot_tags.h"
 #include "cache/lease_config.h"
 #include "cache/lease_token.h"
 #include "cache/tombs.h"
@@ -167,6 +168,7 @@ struct leases {
 	uint8_t secret[LEASE_SECRET_SIZE];
 	struct tombs tombs;
 	struct rule_counts *rule_counts;
+	struct hot_tags hot_tags;
 	_Atomic uint64_t bytes; /* of leases, queues, their tables */
 	_Atomic uint32_t records;
 	_Atomic uint32_t waiting, waiting_most;
@@ -207,6 +209,9 @@ uint64_t lease_grant(struct act *st, struct item *item, uint32_t ms, int cfd,
 /* Ends a lease without a value: the oldest willing waiter gets a new one. */
 void lease_finish(struct act *st, struct lease *lease, enum lease_end how)
     REQUIRES(st->s->lock);
+
+/* A fill without a live lease of its own was refused: only told. */
+void lease_note_refusal(struct act *st, uint64_t token) REQUIRES(st->s->lock);
 
 /* The same with a back-off of `ms` instead of a new lease. */
 void lease_back_off(struct act *st, struct lease *lease, uint32_t ms)

@@ -42,6 +42,7 @@ leases_new(const struct lease_config *config, struct store *store)
 	ls->shards = store->shards;
 	ls->shard = aligned_alloc(CACHE_LINE, bytes);
 	ls->rule_counts = calloc(config->rules + 1, sizeof(*ls->rule_counts));
+	hot_tags_init(&ls->hot_tags);
 	if (!tombs_init(&ls->tombs, store, config->tombstones) ||
 	    ls->shard == NULL || ls->rule_counts == NULL) {
 		leases_free(ls);
@@ -76,6 +77,7 @@ leases_free(struct leases *ls)
 	for (unsigned i = 0; ls->shard != NULL && i < ls->shards; i++)
 		free_leases(&ls->shard[i]);
 	tombs_free(&ls->tombs);
+	hot_tags_destroy(&ls->hot_tags);
 	free(ls->rule_counts);
 	free((void *)ls->shard);
 	free((void *)ls);

@@ -148,6 +148,24 @@ stats_leases(struct exec *x, struct text *text)
 	text_add(text, "END\r\n");
 }
 
+static void
+print_hot_tags(struct exec *x, struct text *text)
+{
+	struct hot_tag hot[HOT_TAGS];
+	size_t n = hot_tags_list(&x->cache->leases->hot_tags, hot);
+	char name[32], tag[3 * HOT_TAG_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "hot:%zu", i);
+		text_stat(text, name,
+		    "tag=%.*s invalidations=%" PRIu64 " error=%" PRIu64
+		    " slot=%" PRIu32,
+		    (int)uri_encode(tag, hot[i].name, hot[i].len), tag,
+		    hot[i].count, hot[i].error,
+		    cache_tag_slot(x->cache, hot[i].name, hot[i].len));
+	}
+}
+
 void
 stats_tags(struct exec *x, struct text *text)
 {
@@ -165,5 +183,6 @@ stats_tags(struct exec *x, struct text *text)
 	NUMBER("tagged_items", sums->tagged);
 	NUMBER("tag_reclaimed", sums->tag_reclaimed);
 	free(sums);
+	print_hot_tags(x, text);
 	text_add(text, "END\r\n");
 }
