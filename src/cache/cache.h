@@ -209,6 +209,7 @@ struct store_spec {
 struct stored {
 	uint64_t cas;       /* the new number; 0 when nothing was stored */
 	uint32_t value_len; /* of what stands now, when something was stored */
+	bool by_guard;      /* REFUSED by the guard of a rule */
 	bool versioned;     /* REFUSED because of a version: what is valid */
 	uint64_t version;
 };

@@ -156,6 +156,7 @@ fill_judge_plain(struct act *st, const struct store_spec *spec,
 
 	if (UNLIKELY(guard_speaks_against(st, spec))) {
 		COUNT(st->l->counters, guard_refused);
+		out->by_guard = true;
 		return RESULT_REFUSED;
 	}
 	if (!spec->versioned)

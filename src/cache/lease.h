@@ -232,7 +232,8 @@ void lease_prolong(struct act *st, struct lease *lease, uint32_t ms)
     REQUIRES(st->s->lock);
 
 /*
- * Links a waiter behind a live lease; false for want of memory.  The caller's
+ * Links a waiter behind a live lease; false for want of memory, or because
+ * there are too many.  The caller's
  * thread is the mailbox's.
  */
 bool lease_park(struct act *st, struct lease *lease, struct waiter *w,

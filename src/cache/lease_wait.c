@@ -70,8 +70,14 @@ bool
 lease_park(struct act *st, struct lease *lease, struct waiter *w,
     struct mailbox *mailbox)
 {
-	struct wait_queue *q = queue_of(st, lease, mailbox);
+	uint32_t most = st->c->leases->config->waiters_per_key;
+	struct wait_queue *q;
 
+	if (most != 0 && lease->waiters >= most) {
+		COUNT(st->l->counters, wait_refused_cap);
+		return false;
+	}
+	q = queue_of(st, lease, mailbox);
 	if (q == NULL)
 		return false;
 	w->queue = q;

@@ -296,6 +296,15 @@ lead_extra(const struct exec *x, const struct store_request *sr,
 }
 
 void
+lead_guarded(struct exec *x, const struct key *key)
+{
+	const struct coalesce_rule *rule = lead_rule(x, key);
+
+	if (rule != NULL)
+		count_rule(&counts_of(x, rule)->guard_refused);
+}
+
+void
 lead_wake(struct session *s, struct exec *x, enum wait_outcome outcome)
 {
 	struct waiter *w = s->waiter;

@@ -181,6 +181,8 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	    done);
 	if (*res == RESULT_STORED)
 		claims_forget(req->s, sr->key.hash);
+	if (UNLIKELY(done->by_guard))
+		lead_guarded(x, &sr->key);
 	if (*res == RESULT_TOO_LARGE)
 		COUNT(x->counters, store_too_large);
 	if (*res == RESULT_NO_MEMORY)
