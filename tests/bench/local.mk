@@ -12,3 +12,19 @@ shell_scripts += tests/bench/smoke
 bench-smoke: leasecached$(EXEEXT) tests/bench/bench_load$(EXEEXT)
 	$(srcdir)/tests/bench/smoke ./leasecached$(EXEEXT) \
 	    tests/bench/bench_load$(EXEEXT)
+
+# Clients that miss one key at once; leaves its figures in bench-results/.
+EXTRA_PROGRAMS += tests/bench/bench_stampede
+tests_bench_bench_stampede_SOURCES = tests/bench/bench_stampede.c
+tests_bench_bench_stampede_LDADD =
+CLEANFILES += tests/bench/bench_stampede$(EXEEXT)
+CLEANFILES += bench-results/stampede.csv bench-results/stampede.svg \
+	bench-results/stampede.txt
+
+EXTRA_DIST += tests/bench/stampede
+shell_scripts += tests/bench/stampede
+
+.PHONY: bench-stampede
+bench-stampede: leasecached$(EXEEXT) tests/bench/bench_stampede$(EXEEXT)
+	$(srcdir)/tests/bench/stampede ./leasecached$(EXEEXT) \
+	    tests/bench/bench_stampede$(EXEEXT) bench-results
