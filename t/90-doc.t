@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # 90-doc.t - what the documentation shows is what the server does.
 #
-# Plays every dialogue of doc/protocol.md, each on new connections and an empty
-# store, and the telnet sessions of README and of the manual page.  The notation
-# stands in doc/protocol.md, "How to read the dialogues".  Options of the server
-# follow the word `dialogue` at the head of a block.
+# Plays every dialogue of doc/protocol.md and doc/leases.md, each on new
+# connections and an empty store, and the telnet sessions of README and of the
+# manual page.  The notation stands in doc/protocol.md, "How to read the
+# dialogues".  Options of the server follow the word `dialogue` at the head of a
+# block.
 #
 # The clock is stopped, so that the times a dialogue shows are exact.
 
@@ -219,21 +220,31 @@ empty
 	}
 }
 
-my @blocks = dialogues_of('doc/protocol.md');
-for my $block (@blocks) {
-	my @options = @{$block->{options}};
-	my $server = server_with(@options);
+sub
+play_all
+{
+	my ($name, @blocks) = @_;
 
-	if (@options) {
-		play('doc/protocol.md', $server, $block);
-		delete $server{"@options"};
-		is $server->${\ ("@options" eq '-A' ? 'wait' : 'stop')}, 0,
-		    "... and a server with @options ends well";
-	} else {
-		empty($server, "an empty store for line $block->{line}");
-		play('doc/protocol.md', $server, $block);
+	for my $block (@blocks) {
+		my @options = @{$block->{options}};
+		my $server = server_with(@options);
+
+		if (@options) {
+			play($name, $server, $block);
+			delete $server{"@options"};
+			is $server->${\ ("@options" eq '-A' ? 'wait' :
+			    'stop')}, 0,
+			    "... and a server with @options ends well";
+		} else {
+			empty($server, "an empty store for line $block->{line}");
+			play($name, $server, $block);
+		}
 	}
 }
+
+my @blocks = dialogues_of('doc/protocol.md');
+play_all('doc/protocol.md', @blocks);
+play_all('doc/leases.md', dialogues_of('doc/leases.md'));
 
 # ---- nothing is left out ------------------------------------------------------
 
