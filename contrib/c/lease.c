@@ -557,7 +557,7 @@ lease_invalidate_tag(memcached_st *memc, const char *tag, size_t tag_length)
 	return worst;
 }
 
-/* ---- the thread ---------------------------------------------------------- */
+/* ---- what lasts for a thread --------------------------------------------- */
 
 void
 lease_hold(unsigned ms)

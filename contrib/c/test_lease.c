@@ -6,8 +6,8 @@
  *	test_lease leases SERVER...	servers with leases
  *	test_lease plain SERVER...	servers without
  *
- * A server is a port of 127.0.0.1, or the path of a socket.  They must be
- *empty.
+ * A server is a port of 127.0.0.1, or the path of a socket; they must be
+ * empty.
  */
 #include "test_lease.h"
 
@@ -57,8 +57,7 @@ test_value_is(char *value, size_t n, const char *expected)
 	return same;
 }
 
-/* ---- servers ---------------------------------------------------------------
- */
+/* ---- servers ------------------------------------------------------------- */
 
 static memcached_st *
 client(void)
@@ -148,8 +147,7 @@ await_waiters(long wanted)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
-/* ---- another thread that fetches -------------------------------------------
- */
+/* ---- another thread that fetches ----------------------------------------- */
 
 struct other {
 	pthread_t thread;
@@ -199,8 +197,7 @@ finish(struct other *o)
 	pthread_join(o->thread, NULL);
 }
 
-/* ---- with leases -----------------------------------------------------------
- */
+/* ---- with leases --------------------------------------------------------- */
 
 static char *
 fetch(memcached_st *memc, const char *key, lease_t *l, size_t *n)
@@ -482,8 +479,7 @@ name_spaces_are_in_front(void)
 	memcached_free(memc);
 }
 
-/* ---- many at once -----------------------------------------------------------
- */
+/* ---- many at once -------------------------------------------------------- */
 
 enum { CROWD = 32 };
 
@@ -527,8 +523,7 @@ a_crowd_loads_once(void)
 	OK(loads == 1, "which was loaded once");
 }
 
-/* ---- processes
- * ---------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------- */
 
 static void
 a_child_has_its_own_sockets(memcached_st *memc)
@@ -555,8 +550,7 @@ a_child_has_its_own_sockets(memcached_st *memc)
 	    "and leaves those of its parent");
 }
 
-/* ---- arguments
- * ------------------------------------------------------------------ */
+/* ---- arguments ----------------------------------------------------------- */
 
 static void
 wrong_arguments_are_refused(memcached_st *memc)
@@ -614,8 +608,7 @@ without_a_server(void)
 	memcached_free(memc);
 }
 
-/* ---- without leases
- * ---------------------------------------------------------------- */
+/* ---- without leases ------------------------------------------------------ */
 
 static void
 plain_servers_get_set_and_delete(memcached_st *memc)

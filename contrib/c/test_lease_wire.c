@@ -212,8 +212,7 @@ each_reply_means_what_it_says(void)
 	end(&a, "with one request each");
 }
 
-/* ---- holding ---------------------------------------------------------------
- */
+/* ---- holding ------------------------------------------------------------- */
 
 static void
 who_holds_does_not_wait(void)
@@ -245,8 +244,7 @@ who_holds_does_not_wait(void)
 	end(&a, "who holds a lease does not wait, until it has run out");
 }
 
-/* ---- failures --------------------------------------------------------------
- */
+/* ---- failures ------------------------------------------------------------ */
 
 static void
 a_lost_connection_is_made_again(void)
@@ -345,8 +343,7 @@ a_store_that_fails_gives_up(void)
 	end(&a, "the lease ends all the same");
 }
 
-/* ---- servers without leases
- * -------------------------------------------------- */
+/* ---- servers without leases ---------------------------------------------- */
 
 static void
 who_knows_no_leases_gets_plain_requests(void)

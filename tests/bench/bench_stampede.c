@@ -3,9 +3,9 @@
  * bench_stampede.c - many clients miss one key at the same moment.
  *
  * One thread plays all clients, each with a connection of its own, and the
- * database behind them: a load takes 200 ms, however many are under way, and is
- * counted.  With -d the first client that loads dies after 50 ms: its
- *connection closes, its load comes to nothing.
+ * database behind them: a load takes 200 ms, however many are under way, and
+ * is counted.  With -d the first client that loads dies after 50 ms: its
+ * connection closes, its load comes to nothing.
  *
  *	bench_stampede -p PORT -m plain|poll|lease|rule [-n CLIENTS] [-d]
  *	    [-i SERVER_PID] [-r ROUNDS] [-s BYTES] [-N NICE]
@@ -17,18 +17,26 @@
  *
  * Prints one line, with commas between:
  *
- *	loads		of the round that had most of them
- *	median, p99, max	ms from the request of a client to its value,
- *less the 200 of the load; all clients of all rounds but the dead requests
- *per client and round
- *	most		requests of a client that did not load, in one round
- *	cpu		ms that the server used, per round
+ *	loads		that were begun
+ *	median, p99,	ms beyond the load until a client had the value: for one
+ *	max		that loads, what it waited before; for the others, the
+ *			time since the first load ended, or would have had it
+ *			not died, or since they asked if that was later
+ *	requests	per client
+ *	most		requests of one that did not load
+ *	cpu		ms that the server used
+ *
+ * Loads, max and most are those of the worst round, requests are a mean, and
+ * the others are of the middle one of all rounds, as the machine may have had
+ * something else to do in one of them.
  *
  * The clients of a real stampede have machines of their own.  So a reply has
- * arrived when the kernel puts it into the client's socket (SO_TIMESTAMPNS),
- *not when this thread gets round to reading it, and -N lets the server go first
- * where both want the CPU.  Exit status 1 when a reply is not what it should
- *be, or a round does not come to its end.
+ * arrived when the kernel puts it into the client's socket (SO_TIMESTAMPNS), a
+ * load ends when it is due, and -N lets the server go first where both want the
+ * CPU; when this thread gets round to either is not counted.
+ *
+ * Exit status 1 when a reply is not what it should be, or a round does not come
+ * to its end.
  */
 #include "config.h"
 
@@ -104,7 +112,7 @@ struct bench {
 	char *store; /* room for a request to store */
 	struct queue loading, pausing;
 	struct client *holder;
-	long long death;
+	long long death, first_due;
 	char key[32]; /* of this round and run */
 	int round, busy;
 	unsigned loads;
@@ -321,7 +329,10 @@ load(struct bench *b, struct client *c, long long at)
 	c->state = LOADING;
 	c->loaded = true;
 	queue_add(&b->loading, c, at + LOAD_MS * MS);
-	if (b->loads++ == 0 && b->deadly) {
+	if (b->loads++ > 0)
+		return;
+	b->first_due = c->due;
+	if (b->deadly) {
 		b->holder = c;
 		b->death = at + DEATH_MS * MS;
 	}
@@ -331,7 +342,14 @@ load(struct bench *b, struct client *c, long long at)
 static void
 arrived(struct bench *b, struct client *c, long long at)
 {
-	b->beyond[b->beyonds++] = at - c->asked - LOAD_MS * MS;
+	long long since = c->asked;
+
+	/* Who asked late must not count as served early. */
+	if (c->loaded)
+		since += LOAD_MS * MS;
+	else if (since < b->first_due)
+		since = b->first_due;
+	b->beyond[b->beyonds++] = at - since;
 }
 
 static void
