@@ -303,12 +303,12 @@ play_session
 		if ($line =~ /^Connection closed/) {
 			push @wrong, $line unless $client->closed;
 		} elsif ($data || $is_command{$word}) {
-			$line =~ s/\b(\d{19})\b/$known{"t$1"} \/\/ $1/ge;
+			$line =~ s/(?<!\d)(\d{19})(?!\d)/$known{"t$1"} \/\/ $1/ge;
 			$client->put("$line\r\n");
 			$data = !$data && $takes_data{$word};
 			$typed++;
 		} else {
-			my $pattern = $line =~ s/\b(\d{19})\b/<t$1>/gr;
+			my $pattern = $line =~ s/(?<!\d)(\d{19})(?!\d)/<t$1>/gr;
 			my $got = misses($client, "$pattern\r\n", \%known);
 			push @wrong, "$line\n    got $got" if defined $got;
 		}
