@@ -86,7 +86,7 @@ visible(const struct read_spec *spec, struct item *it, enum found why,
 }
 
 /*
- * Whether a fresh value is to be refreshed already: because it expires within
+ * Whether a value is to be refreshed by this reader: because it expires within
  * the time of R, or as XFetch throws the dice (A. Vattani, F. Chierichetti,
  * K. Lowenstein, Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
  */
@@ -97,7 +97,8 @@ is_due(const struct act *st, const struct read_spec *spec,
 	const struct lead_spec *lead = spec->lead;
 	rel_time exptime = it->exptime;
 
-	if (spec->touch && !spec->recache_first)
+	if (spec->touch && !spec->recache_first &&
+	    !item_is_overdue(it, st->now))
 		exptime = spec->exptime;
 	if (exptime == 0)
 		return false;
@@ -112,6 +113,8 @@ static void
 win(struct act *st, const struct lead_spec *lead, struct item *it,
     struct hit *hit) REQUIRES(st->s->lock)
 {
+	/* A floor whose time is over moves the key clock: before the grant. */
+	tombs_find(&st->c->leases->tombs, st->l, st->key->hash, st->now);
 	hit->won = true;
 	hit->lease_left = lead->lease_ms;
 	hit->token = lease_grant(st, it, lead->lease_ms, lead->cfd, lead->rule);
@@ -148,10 +151,13 @@ seek_lease(struct act *st, const struct read_spec *spec, struct item *standing,
 {
 	const struct lead_spec *lead = spec->lead;
 	struct lease *lease = lease_find(st);
+	bool wants = lead->lead;
+
 	/* memcached's readers win what md I marked, without asking for it. */
-	bool wants = lead->lead ||
-	    (spec->meta && !spec->peek && shown != NULL &&
-		shown->word & ITEM_STALE);
+	if (shown != NULL && spec->meta)
+		wants |= (!spec->peek && shown->word & ITEM_STALE) ||
+		    (item_is_overdue(shown, st->now) &&
+			is_due(st, spec, shown));
 
 	if (lease == NULL) {
 		hit->taken = lead->barred;
@@ -198,7 +204,6 @@ read_led(struct act *st, const struct read_spec *spec, struct place at,
 
 	if (shown != NULL && !stale)
 		return read_fresh(st, spec, at, shown, buffer, hit);
-	/* Before a grant: a floor whose time is over moves the key clock. */
 	show_floor(st, hit);
 	res = seek_lease(st, spec, standing, shown, hit);
 	if (res == RESULT_PARKED)

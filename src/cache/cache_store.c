@@ -149,7 +149,8 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 static void
 note_absent(struct storing *g) REQUIRES(g->st.s->lock)
 {
-	if (!g->spec->versioned || g->spec->mode != STORE_REPLACE)
+	if (g->old.visible || !g->spec->versioned ||
+	    g->spec->mode != STORE_REPLACE)
 		return;
 	fill_set_floor(&g->st, g->spec->version,
 	    g->st.now + g->st.c->leases->config->tombstone_ttl);

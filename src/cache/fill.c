@@ -187,7 +187,7 @@ fill_set_floor(struct act *st, uint64_t version, rel_time until)
 	if (has_fault(st, FAULT_NO_FLOOR))
 		return;
 	tombs_raise(&st->c->leases->tombs, st->l, st->key->hash, version, until,
-	    clocks_key(&st->c->store->clocks, st->key->hash), st->now);
+	    st->now);
 }
 
 uint64_t

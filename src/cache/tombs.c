@@ -118,13 +118,15 @@ make_room(struct tombs *t, struct store_local *l, uint64_t hash, rel_time now)
 
 void
 tombs_raise(struct tombs *t, struct store_local *l, uint64_t hash,
-    uint64_t floor, rel_time deadline, uint64_t clock, rel_time now)
+    uint64_t floor, rel_time deadline, rel_time now)
 {
 	struct tomb *tomb = tombs_find(t, l, hash, now);
 
 	if (tomb == NULL) {
 		tomb = make_room(t, l, hash, now);
-		*tomb = (struct tomb){ .hash = hash, .base = clock };
+		/* after the end of an older record, which moved the clock */
+		*tomb = (struct tomb){ .hash = hash,
+			.base = clocks_key(&t->store->clocks, hash) };
 		change_count(t, hash, 1);
 		COUNT(l->counters, tombstone_recorded);
 	}

@@ -52,11 +52,11 @@ struct tomb *tombs_find(struct tombs *t, struct store_local *l, uint64_t hash,
     rel_time now);
 
 /*
- * Raises floor and deadline of a key's record, or begins one.  `clock` is the
- * base of a new one: the key clock before what is happening now.
+ * Raises floor and deadline of a key's record, or begins one, whose base is the
+ * key clock as it stands.
  */
 void tombs_raise(struct tombs *t, struct store_local *l, uint64_t hash,
-    uint64_t floor, rel_time deadline, uint64_t clock, rel_time now);
+    uint64_t floor, rel_time deadline, rel_time now);
 
 /* Ends records whose time is over, of some shards; takes their locks. */
 void tombs_sweep(struct tombs *t, struct store_local *l, rel_time now);
