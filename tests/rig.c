@@ -15,10 +15,24 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cache/lease.h"
 #include "proto/command.h"
 #include "rng.h"
 #include "store/arena.h"
 #include "store/sweep.h"
+
+const struct lease_config rig_lease_config = {
+	.clock_slots = CLOCKS_MIN,
+	.tag_slots = CLOCKS_MIN,
+	.tombstones = 1024,
+	.lease_default = 10000,
+	.lease_max = 60000,
+	.token_max = 600,
+	.tombstone_ttl = 60,
+	.tombstone_max = 3600,
+	.leases = 1000000,
+	.waiters = 200000,
+};
 
 static _Atomic int verbosity;
 
@@ -138,6 +152,48 @@ env_for(struct rig *r)
 	};
 }
 
+static void
+set_ms(struct rig *r, uint64_t ms)
+{
+	r->x.now_ms = r->local.now_ms = ms;
+	r->x.now = clock_rel(ms);
+}
+
+/* What each thread has. */
+static void
+begin_thread(struct rig *r, struct rig *shared, uint64_t ms)
+{
+	r->counters = counters_new(&shared->counter_set);
+	CHECK(r->counters != NULL && mailbox_open(&r->mailbox));
+	store_local_init(&r->local, r->store, r->counters);
+	r->x = (struct exec){
+		.env = &shared->env,
+		.cache = &r->cache,
+		.local = &r->local,
+		.counters = r->counters,
+		.waits = &r->waits,
+		.mailbox = &r->mailbox,
+	};
+	set_ms(r, ms);
+}
+
+static void
+nobody_waits(void *ctx, struct waiter *w)
+{
+	(void)ctx;
+	CHECK(w == NULL);
+}
+
+static void
+end_thread(struct rig *r)
+{
+	rig_collect(r, nobody_waits, NULL);
+	CHECK(r->waits.count == 0);
+	heap_free(&r->waits);
+	mailbox_close(&r->mailbox);
+	store_local_done(&r->local);
+}
+
 void
 rig_open(struct rig *r, const struct rig_config *config)
 {
@@ -150,29 +206,31 @@ rig_open(struct rig *r, const struct rig_config *config)
 
 	rig_start();
 	memset((void *)r, 0, sizeof(*r));
+	r->lease = config->lease ? *config->lease : rig_lease_config;
+	store.clock_slots = r->lease.clock_slots;
+	store.tag_slots = r->lease.tag_slots;
+	store.token_max = r->lease.token_max;
+	store.keep_dead_tags = r->lease.fault == FAULT_DEAD_TAG;
 	feed_init(&r->feed);
 	prefix_init(&r->prefixes, ':', false);
-	r->counters = counters_new(&r->counter_set);
 	r->store = store_new(&store);
-	CHECK(r->counters != NULL && r->store != NULL);
-	store_local_init(&r->local, r->store, r->counters);
+	CHECK(r->store != NULL);
 	r->cache = (struct cache){
 		.store = r->store,
+		.leases = leases_new(&r->lease, r->store),
 		.item_max = config->item_max ? config->item_max : 1 << 20,
 		.cas_enabled = !config->no_cas,
 	};
+	CHECK(r->cache.leases != NULL);
 	r->env = env_for(r);
-	r->x.env = &r->env;
-	r->x.cache = &r->cache;
-	r->x.local = &r->local;
-	r->x.counters = r->counters;
-	r->x.now = RIG_START;
+	begin_thread(r, r, RIG_START * 1000);
 }
 
 void
 rig_close(struct rig *r)
 {
-	store_local_done(&r->local);
+	end_thread(r);
+	leases_free(r->cache.leases);
 	store_free(r->store);
 	counters_free(&r->counter_set);
 	prefix_destroy(&r->prefixes);
@@ -185,20 +243,67 @@ rig_share(struct rig *mine, struct rig *r)
 	memset((void *)mine, 0, sizeof(*mine));
 	mine->store = r->store;
 	mine->cache = r->cache;
-	mine->counters = counters_new(&r->counter_set);
-	CHECK(mine->counters != NULL);
-	store_local_init(&mine->local, r->store, mine->counters);
-	mine->x.env = &r->env;
-	mine->x.cache = &mine->cache;
-	mine->x.local = &mine->local;
-	mine->x.counters = mine->counters;
-	mine->x.now = r->x.now;
+	begin_thread(mine, r, r->x.now_ms);
 }
 
 void
 rig_unshare(struct rig *mine)
 {
-	store_local_done(&mine->local);
+	end_thread(mine);
+}
+
+void
+rig_pass(struct rig *r, uint64_t ms)
+{
+	set_ms(r, r->x.now_ms + ms);
+}
+
+void
+rig_tick(struct rig *r)
+{
+	cache_flush_due(&r->cache, &r->local, r->x.now);
+	leases_tick(&r->cache, &r->local, r->x.now);
+}
+
+static void
+answer_all(struct rig *r, struct wait_queue *q,
+    void (*wake)(void *ctx, struct waiter *w), void *ctx)
+{
+	struct waiter *w;
+
+	while ((w = wait_next(q)) != NULL) {
+		if (w->timer.at != 0)
+			heap_remove(&r->waits, &w->timer);
+		wake(ctx, w);
+	}
+	wait_unlist(&r->cache, &r->local, q);
+}
+
+void
+rig_collect(struct rig *r, void (*wake)(void *ctx, struct waiter *w), void *ctx)
+{
+	struct mail *m = mailbox_take(&r->mailbox), *next;
+	struct waiter *heir;
+
+	for (; m != NULL; m = next) {
+		struct wait_queue *q = (struct wait_queue *)m;
+
+		next = m->next;
+		CHECK(m->kind == WAIT_MAIL);
+		switch (
+		    wait_collect(&r->cache, &r->local, q, r->x.now, &heir)) {
+		case COLLECTED_NOTHING:
+			break;
+		case COLLECTED_HEIR:
+			if (heir->timer.at != 0)
+				heap_remove(&r->waits, &heir->timer);
+			wake(ctx, heir);
+			break;
+		case COLLECTED_FINAL:
+			answer_all(r, q, wake, ctx);
+			break;
+		}
+	}
 }
 
 struct key
@@ -279,7 +384,7 @@ rig_sweep(struct rig *r, uint32_t at_once, uint32_t compact) UNCHECKED_LOCKING
 
 /* What a walk over a shard's table finds. */
 struct found_in_table {
-	size_t items, bytes, timed;
+	size_t items, bytes, timed, tagged;
 	uint32_t at_level[256];
 	uint64_t in_class[SIZECLASS_COUNT];
 };
@@ -299,6 +404,7 @@ walk(struct shard *s, struct found_in_table *f)
 				f->items++;
 				f->bytes += arena_true_size(item_size(it));
 				f->timed += it->exptime != 0;
+				f->tagged += (it->word & ITEM_TAGS) != 0;
 				f->at_level[slot_level(b, k)]++;
 				f->in_class[shard_class(s, it) - s->cls]++;
 			}
@@ -317,8 +423,26 @@ shard_is_sane(struct shard *s)
 		if (s->cls[i].items != f.in_class[i])
 			return false;
 	return f.items == s->table.items && f.bytes == s->bytes &&
-	    f.timed == s->timed && in_reach == s->evict.in_reach &&
+	    f.timed == s->timed && f.tagged == s->tagged &&
+	    in_reach == s->evict.in_reach &&
 	    memcmp(f.at_level, s->evict.count, sizeof(f.at_level)) == 0;
+}
+
+/* Every lease became something, or lives. */
+static bool
+leases_are_sane(struct rig *r)
+{
+	uint64_t granted = RIG_COUNT(r, lease_granted);
+	uint64_t live = leases_live(r->cache.leases, r->store);
+	uint64_t ended = RIG_COUNT(r, lease_filled) +
+	    RIG_COUNT(r, lease_refused) + RIG_COUNT(r, lease_lapsed) +
+	    RIG_COUNT(r, lease_given_up) + RIG_COUNT(r, lease_revoked);
+
+	if (granted != ended + live)
+		fprintf(stderr, "# leases granted: %llu, ended: %llu, %llu\n",
+		    (unsigned long long)granted, (unsigned long long)ended,
+		    (unsigned long long)live);
+	return granted == ended + live;
 }
 
 bool
@@ -338,5 +462,5 @@ rig_is_sane(struct rig *r, int64_t more)
 	if (sum != rig_used(r))
 		fprintf(stderr, "# in use: %lld, found: %lld\n",
 		    (long long)rig_used(r), (long long)sum);
-	return sum == rig_used(r);
+	return sum == rig_used(r) && leases_are_sane(r);
 }

@@ -137,7 +137,7 @@ is_whole(const char *value, size_t n, uint32_t number)
 	uint32_t got;
 
 	if (n < 12)
-		return n == 0; /* cleared, or vivified */
+		return n == 0; /* cleared, or nothing but a lease */
 	memcpy(&digest, value, sizeof(digest));
 	memcpy(&got, value + 8, sizeof(got));
 	return got == number && digest == hash_key(value + 8, n - 8);
@@ -182,15 +182,20 @@ store_value(struct member *m, const struct key *key, uint32_t number)
 static void
 read_value(struct member *m, const struct key *key, uint32_t number)
 {
+	struct lead_spec lead = {
+		.lead = rng_one_in(&m->rng, 4),
+		.lease_ms = 1000,
+	};
 	struct read_spec spec = {
 		.want_value = true,
 		.meta = rng_one_in(&m->rng, 4),
-		.vivify = rng_one_in(&m->rng, 20),
 		.touch = rng_one_in(&m->rng, 20),
 		.exptime = m->rig.x.now + 2,
 	};
 	struct hit hit;
 
+	if (spec.meta)
+		spec.lead = &lead;
 	if (cache_read(&m->rig.cache, &m->rig.local, key, &spec, m->rig.x.now,
 		m->rig.x.scratch, &hit) != RESULT_HIT)
 		return;
@@ -429,7 +434,8 @@ no_piece_that_is_appended_is_lost(void)
 static void
 ask_for_the_lease(struct member *m)
 {
-	struct read_spec get = { .meta = true };
+	struct lead_spec lead = { .lease_ms = 60000 };
+	struct read_spec get = { .meta = true, .lead = &lead };
 	struct key key = rig_key("lease");
 	struct hit hit;
 

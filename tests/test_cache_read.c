@@ -32,7 +32,7 @@ a_read_is_a_snapshot(void)
 	CHECK_EQ(hit.cas, said.cas);
 	CHECK_EQ(hit.exptime, 1500);
 	CHECK_EQ(hit.accessed, RIG_START);
-	CHECK(!hit.fetched && !hit.binary_key && !hit.made);
+	CHECK(!hit.fetched && !hit.binary_key && !hit.absent);
 	CHECK(!hit.won && !hit.stale && !hit.taken);
 
 	hit = verb_peek("a");
@@ -117,8 +117,9 @@ misses_say_why(void)
 	    FOUND_EXPIRED);
 	CHECK_EQ(verb_read_as("b", &(struct read_spec){ 0 }, RESULT_MISS).why,
 	    FOUND_FLUSHED);
+	/* this one never stood */
 	CHECK_EQ(verb_read_as("c", &(struct read_spec){ 0 }, RESULT_MISS).why,
-	    FOUND_EXPIRED);
+	    FOUND_NOTHING);
 	CHECK_EQ(verb_read_as("a", &(struct read_spec){ 0 }, RESULT_MISS).why,
 	    FOUND_NOTHING);
 	verb_end();
@@ -186,7 +187,8 @@ one_reader_wins_a_stale_value(void)
 static void
 one_reader_wins_what_is_about_to_expire(void)
 {
-	struct read_spec spec = { .meta = true };
+	struct lead_spec lead = { .lease_ms = 10000 };
+	struct read_spec spec = { .meta = true, .lead = &lead };
 	struct hit hit;
 
 	verb_begin();
@@ -213,37 +215,150 @@ one_reader_wins_what_is_about_to_expire(void)
 	    RESULT_STORED);
 	spec.recache_first = true;
 	CHECK(verb_read_as("a", &spec, RESULT_HIT).won);
+
+	/* who wins and does nothing loses it again */
+	spec.recache_until = verb_rig.x.now + 200;
+	CHECK(verb_read_as("a", &spec, RESULT_HIT).taken);
+	rig_pass(&verb_rig, 10000);
+	CHECK(verb_read_as("a", &spec, RESULT_HIT).won);
+	verb_end();
+}
+
+/* XFetch: the longer the load, and the larger the dice, the earlier. */
+static void
+one_reader_wins_what_the_dice_say_is_due(void)
+{
+	struct lead_spec lead = { .lease_ms = 10000, .aware = true };
+	struct read_spec spec = { .meta = true, .lead = &lead };
+	struct item_extra born = { .born = true };
+	struct item_spec item = { .exptime = RIG_START + 102, .extra = &born };
+	uint64_t token;
+
+	verb_begin();
+	token = verb_lead("a").token;
+	rig_pass(&verb_rig, 2000);
+	CHECK_EQ(verb_fill("a", "x", token, &item).res, RESULT_STORED);
+	lead.early = 40; /* times two seconds */
+	rig_pass(&verb_rig, 19999);
+	CHECK(!verb_read_as("a", &spec, RESULT_HIT).won);
+	rig_pass(&verb_rig, 1);
+	CHECK(verb_read_as("a", &spec, RESULT_HIT).won);
+	CHECK(verb_read_as("a", &spec, RESULT_HIT).taken);
+	CHECK_EQ(RIG_COUNT(&verb_rig, early_refreshes), 1);
+
+	/* a load of unknown length is never due early */
+	CHECK_EQ(verb_store("b", "x", &item, &(struct store_spec){ 0 }).res,
+	    RESULT_STORED);
+	lead.early = 1e9;
+	CHECK(!verb_read_as("b", &spec, RESULT_HIT).won);
 	verb_end();
 }
 
 static void
-a_miss_may_make_an_empty_item_which_is_won(void)
+a_miss_may_win_the_lease_and_leaves_no_item(void)
 {
-	struct read_spec spec = {
-		.meta = true,
-		.want_value = true,
-		.vivify = true,
-		.vivify_exptime = RIG_START + 30,
-	};
 	struct hit hit;
 
 	verb_begin();
-	hit = verb_read_as("a", &spec, RESULT_HIT);
-	CHECK(hit.made && hit.won && !hit.taken && !hit.stale);
+	hit = verb_lead("a");
+	CHECK(hit.absent && hit.won && !hit.taken && !hit.stale);
 	CHECK_EQ(hit.value_len, 0);
 	CHECK(hit.value != NULL);
-	CHECK(hit.cas > 0);
-	hit = verb_read_as("a", &spec, RESULT_HIT);
-	CHECK(!hit.made && !hit.won && hit.taken);
-	CHECK_EQ(hit.exptime, RIG_START + 30);
-	CHECK_STR(rig_get(&verb_rig, "a"), "");
+	CHECK_EQ(hit.lease_left, 30000);
+	CHECK(hit.token >> 61 == 1);
+	rig_pass(&verb_rig, 100);
+	hit = verb_lead("a");
+	CHECK(hit.absent && !hit.won && hit.taken);
+	CHECK_EQ(hit.lease_left, 29900);
+	CHECK_EQ(hit.token, 0);
+	CHECK(rig_get(&verb_rig, "a") == NULL);
+	verb_read_as("a", &(struct read_spec){ .peek = true }, RESULT_MISS);
+	CHECK(rig_is_sane(&verb_rig, 0));
 
-	spec.vivify_cas = 4711;
-	hit = verb_read_as("b", &spec, RESULT_HIT);
-	CHECK_EQ(hit.cas, 4711);
-	CHECK_EQ(verb_peek("b").cas, 4711);
-	verb_rig.x.now += 30;
-	CHECK(verb_read_as("a", &spec, RESULT_HIT).made);
+	/* it lapses */
+	rig_pass(&verb_rig, 29899);
+	CHECK(verb_lead("a").taken);
+	rig_pass(&verb_rig, 1);
+	CHECK(verb_lead("a").won);
+	CHECK_EQ(RIG_COUNT(&verb_rig, lease_lapsed), 1);
+	verb_end();
+}
+
+static void
+a_stub_is_shown_when_told(void)
+{
+	struct hit hit;
+	uint64_t token;
+
+	verb_begin();
+	verb_rig.lease.visible_stubs = true;
+	token = verb_lead("a").token;
+	hit = verb_peek("a");
+	CHECK_EQ(hit.value_len, 0);
+	CHECK(hit.cas == token);
+	CHECK_STR(rig_get(&verb_rig, "a"), "");
+	CHECK_EQ(verb_put_cas("a", "x", STORE_SET, token).res, RESULT_STORED);
+	CHECK_STR(rig_get(&verb_rig, "a"), "x");
+	CHECK(rig_get(&verb_rig, "b") == NULL);
+	verb_end();
+}
+
+/* What few readers may see: expired but in its grace, or known to be absent. */
+static void
+grace_and_absence_are_for_those_who_know(void)
+{
+	struct item_extra grace = { .grace = 30 },
+			  absent = { .negative = true };
+	struct item_spec item = { .exptime = RIG_START + 10, .extra = &grace };
+	struct read_spec plain = { .peek = true };
+	struct lead_spec knows = { .aware = true };
+	struct read_spec aware = { .meta = true, .lead = &knows };
+	struct hit hit;
+
+	verb_begin();
+	verb_store("a", "x", &item, &(struct store_spec){ 0 });
+	item = (struct item_spec){ .extra = &absent };
+	verb_store("b", "", &item, &(struct store_spec){ 0 });
+	verb_read_as("b", &plain, RESULT_MISS);
+	hit = verb_read_as("b", &aware, RESULT_HIT);
+	CHECK(hit.negative && !hit.stale && !hit.absent);
+
+	verb_rig.x.now += 9;
+	CHECK(!verb_lead("a").stale);
+	verb_rig.x.now++;
+	verb_read_as("a", &plain, RESULT_MISS);
+	hit = verb_read_as("a", &aware, RESULT_HIT);
+	CHECK(hit.stale && !hit.won && !hit.taken && hit.value_len == 1);
+	hit = verb_lead("a");
+	CHECK(hit.stale && hit.won && !hit.absent);
+	CHECK(verb_lead("a").taken);
+	verb_rig.x.now += 29;
+	CHECK(verb_read_as("a", &aware, RESULT_HIT).stale);
+	verb_rig.x.now++;
+	verb_read_as("a", &aware, RESULT_MISS);
+	verb_end();
+}
+
+static void
+a_reader_may_want_a_version(void)
+{
+	struct item_extra extra = { .versioned = true, .version = 5 };
+	struct item_spec item = { .extra = &extra };
+	struct store_spec versioned = { .versioned = true, .version = 5 };
+	struct lead_spec lead = { .versioned = true };
+	struct read_spec spec = { .meta = true, .lead = &lead };
+	struct hit hit;
+
+	verb_begin();
+	verb_store("a", "x", &item, &versioned);
+	verb_put("b", "x", STORE_SET);
+	for (uint64_t v = 0; v < 8; v++) {
+		lead.version = v;
+		hit = verb_read_as("a", &spec,
+		    v <= 5 ? RESULT_HIT : RESULT_MISS);
+		CHECK(v > 5 || (hit.versioned && hit.version == 5));
+		verb_read_as("b", &spec, RESULT_MISS);
+	}
 	verb_end();
 }
 
@@ -252,4 +367,8 @@ UNIT("cache read", TEST(a_read_is_a_snapshot), TEST(a_large_value_is_pinned),
     TEST(a_touch_moves_the_exptime_and_keeps_the_number),
     TEST(one_reader_wins_a_stale_value),
     TEST(one_reader_wins_what_is_about_to_expire),
-    TEST(a_miss_may_make_an_empty_item_which_is_won))
+    TEST(one_reader_wins_what_the_dice_say_is_due),
+    TEST(a_miss_may_win_the_lease_and_leaves_no_item),
+    TEST(a_stub_is_shown_when_told),
+    TEST(grace_and_absence_are_for_those_who_know),
+    TEST(a_reader_may_want_a_version))

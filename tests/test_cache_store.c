@@ -152,10 +152,13 @@ a_number_of_the_clients_own_is_kept(void)
 	verb_end();
 }
 
+/* ms C I: an older value goes where a stale one stands, and stays stale. */
 static void
 an_older_number_stores_a_stale_value_when_told(void)
 {
 	struct store_spec spec = { .compare = true, .stale_if_older = true };
+	struct delete_spec stale = { .stale = true };
+	struct item_spec item = { .exptime = 4000 };
 	struct hit hit;
 	uint64_t old, cas;
 
@@ -166,25 +169,70 @@ an_older_number_stores_a_stale_value_when_told(void)
 	cas = verb_store("a", "2", &(struct item_spec){ .exptime = 2000 },
 	    &(struct store_spec){ 0 })
 		  .cas;
-	spec.cas = cas + 1000;
-	CHECK_EQ(verb_store("a", "3", &(struct item_spec){ 0 }, &spec).res,
-	    RESULT_EXISTS);
-	spec.cas = 0;
-	CHECK_EQ(verb_store("a", "3", &(struct item_spec){ 0 }, &spec).res,
-	    RESULT_EXISTS);
 	spec.cas = old;
-	CHECK_EQ(
-	    verb_store("a", "3", &(struct item_spec){ .exptime = 4000 }, &spec)
-		.res,
-	    RESULT_STORED);
+	CHECK_EQ(verb_store("a", "3", &item, &spec).res, RESULT_EXISTS);
+	CHECK_EQ(verb_delete_as("a", &stale), RESULT_DELETED);
+	spec.cas = cas + 1000;
+	CHECK_EQ(verb_store("a", "3", &item, &spec).res, RESULT_EXISTS);
+	spec.cas = 0;
+	CHECK_EQ(verb_store("a", "3", &item, &spec).res, RESULT_EXISTS);
+	CHECK_STR(rig_get(&verb_rig, "a"), "2");
+	spec.cas = old;
+	CHECK_EQ(verb_store("a", "3", &item, &spec).res, RESULT_STORED);
 	CHECK_EQ(verb_peek("a").exptime, 2000);
+	CHECK_STR(rig_get(&verb_rig, "a"), "3");
 	hit = verb_meta_get("a");
 	CHECK(hit.stale && hit.won && !hit.taken);
+
+	/* the lease to refresh it goes on */
+	CHECK_EQ(verb_store("a", "3", &item, &spec).res, RESULT_STORED);
+	CHECK(verb_meta_get("a").taken);
 	spec.cas = verb_peek("a").cas;
 	CHECK_EQ(verb_store("a", "4", &(struct item_spec){ 0 }, &spec).res,
 	    RESULT_STORED);
 	hit = verb_meta_get("a");
-	CHECK(!hit.stale && !hit.won);
+	CHECK(!hit.stale && !hit.won && !hit.taken);
+	verb_end();
+}
+
+/* What is made of a stale value is as stale. */
+static void
+appending_makes_nothing_fresh(void)
+{
+	verb_begin();
+	CHECK_EQ(verb_put("a", "1", STORE_SET), RESULT_STORED);
+	CHECK_EQ(verb_delete_as("a", &(struct delete_spec){ .stale = true }),
+	    RESULT_DELETED);
+	CHECK_EQ(verb_put("a", "2", STORE_APPEND), RESULT_STORED);
+	CHECK_STR(rig_get(&verb_rig, "a"), "12");
+	CHECK(verb_meta_get("a").stale);
+	CHECK_EQ(verb_put("a", "0", STORE_PREPEND), RESULT_STORED);
+	CHECK(verb_meta_get("a").taken);
+	CHECK_EQ(verb_put("a", "x", STORE_REPLACE), RESULT_STORED);
+	CHECK(!verb_meta_get("a").stale);
+	verb_end();
+}
+
+/* What a store says is true, and yet there is nothing to read. */
+static void
+what_has_expired_on_arrival_only_invalidates(void)
+{
+	struct item_spec item = { .exptime = CLOCK_LONG_AGO };
+	struct verb_said said;
+	uint64_t token;
+
+	verb_begin();
+	CHECK_EQ(verb_put("a", "1", STORE_SET), RESULT_STORED);
+	said = verb_store("a", "22", &item, &(struct store_spec){ 0 });
+	CHECK_EQ(said.res, RESULT_STORED);
+	CHECK_EQ(said.value_len, 2);
+	CHECK(said.cas > 0);
+	CHECK(rig_get(&verb_rig, "a") == NULL);
+	token = verb_lead("a").token;
+	verb_store("a", "3", &item, &(struct store_spec){ 0 });
+	CHECK(verb_lead("a").won);
+	CHECK_EQ(verb_fill("a", "4", token, &(struct item_spec){ 0 }).res,
+	    RESULT_REFUSED);
 	verb_end();
 }
 
@@ -244,8 +292,6 @@ static void
 without_memory_nothing_changes(void)
 {
 	struct arith_done done;
-	struct hit hit;
-	struct key k;
 
 	verb_begin();
 	CHECK_EQ(verb_put("a", "1", STORE_SET), RESULT_STORED);
@@ -257,11 +303,6 @@ without_memory_nothing_changes(void)
 	CHECK_EQ(verb_arith("c", &(struct arith_spec){ .vivify = true }, &done),
 	    RESULT_NO_MEMORY);
 	CHECK_EQ(verb_delete_as("a", &(struct delete_spec){ .clear = true }),
-	    RESULT_NO_MEMORY);
-	k = rig_key("d");
-	CHECK_EQ(cache_read(&verb_rig.cache, &verb_rig.local, &k,
-		     &(struct read_spec){ .vivify = true }, verb_rig.x.now,
-		     verb_rig.x.scratch, &hit),
 	    RESULT_NO_MEMORY);
 	fake_arena_heal();
 	CHECK_STR(rig_get(&verb_rig, "a"), "1");
@@ -280,8 +321,6 @@ a_full_store_refuses_what_would_grow_it(void)
 {
 	static char value[1000];
 	struct arith_done done;
-	struct key k;
-	struct hit hit;
 	char key[16];
 	int n = 0;
 
@@ -295,11 +334,6 @@ a_full_store_refuses_what_would_grow_it(void)
 		snprintf(key, sizeof(key), "s%d", n++);
 	CHECK_EQ(
 	    verb_arith("new", &(struct arith_spec){ .vivify = true }, &done),
-	    RESULT_NO_MEMORY);
-	k = rig_key("new");
-	CHECK_EQ(cache_read(&verb_rig.cache, &verb_rig.local, &k,
-		     &(struct read_spec){ .vivify = true }, verb_rig.x.now,
-		     verb_rig.x.scratch, &hit),
 	    RESULT_NO_MEMORY);
 
 	/* a number may still change: the old one goes */
@@ -350,6 +384,8 @@ UNIT("cache store", TEST(modes_look_at_what_stands),
     TEST(each_store_has_a_higher_number),
     TEST(a_number_of_the_clients_own_is_kept),
     TEST(an_older_number_stores_a_stale_value_when_told),
+    TEST(appending_makes_nothing_fresh),
+    TEST(what_has_expired_on_arrival_only_invalidates),
     TEST(without_cas_numbers_show_as_0_and_never_match),
     TEST(what_is_too_large_is_refused), TEST(without_memory_nothing_changes),
     TEST(a_full_store_refuses_what_would_grow_it),

@@ -75,11 +75,11 @@ rising(void) UNCHECKED_LOCKING
 		lock_init(&l[rank], (enum lock_rank)rank);
 		lock_take(&l[rank]);
 	}
-	/* in any order */
-	lock_drop(&l[LOCK_SHARD]);
-	lock_drop(&l[LOCK_FEED]);
-	lock_drop(&l[LOCK_SERVER]);
-	lock_drop(&l[LOCK_PREFIX]);
+	/* in any order: every second one first */
+	for (unsigned rank = LOCK_SERVER; rank <= LOCK_FEED; rank += 2)
+		lock_drop(&l[rank]);
+	for (unsigned rank = LOCK_SERVER + 1; rank <= LOCK_FEED; rank += 2)
+		lock_drop(&l[rank]);
 	take_both(LOCK_SERVER, LOCK_SHARD);
 }
 

@@ -181,16 +181,127 @@ static void
 unknown_letters_are_invalid(void)
 {
 	static const char known[] = "bcCDEfFhIJklLMNOPqRstTuvx";
+	static const char ours[] = "nweVAHzUd";
 	char line[16];
 
 	for (int c = '0'; c < 'z'; c++) {
 		bool is_letter = (c >= '0' && c <= '9') || c >= 'A';
 
-		if (!is_letter || strchr(known, c) != NULL)
+		if (!is_letter || strchr(known, c) != NULL ||
+		    strchr(ours, c) != NULL)
 			continue;
 		snprintf(line, sizeof(line), "mg k %c", c);
 		bad(line, INVALID);
 	}
+}
+
+/* memcached does not have them: each is known where it means something. */
+static void
+letters_of_the_extension_are_known_in_their_cells_only(void)
+{
+	static const struct {
+		const char *flag, *commands;
+	} cells[] = {
+		{ "n5", "g" },
+		{ "w5", "g" },
+		{ "e5", "g" },
+		{ "V5", "gsd" },
+		{ "At", "sd" },
+		{ "H5", "s" },
+		{ "z", "s" },
+		{ "U", "d" },
+		{ "d5", "d" },
+	};
+	char line[16];
+
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		for (const char *c = "gsdae"; *c != '\0'; c++) {
+			snprintf(line, sizeof(line), "m%c k %s", *c,
+			    cells[i].flag);
+			if (strchr(cells[i].commands, *c) != NULL)
+				CHECK_EQ(good(line).flags, 1);
+			else
+				bad(line, INVALID);
+		}
+}
+
+static void
+numbers_of_the_extension_have_limits(void)
+{
+	static const char *const wrong[] = { "mg k n", "mg k n0", "mg k n-1",
+		"mg k n+1", "mg k n1x", "mg k n2147483648", "mg k w",
+		"mg k w-1", "mg k w2147483648", "mg k e0", "mg k e10001",
+		"mg k ex", "mg k e-1", "mg k V-1", "mg k Vx",
+		"mg k V18446744073709551616", "ms k V", "ms k Vx", "md k V",
+		"md k V18446744073709551616", "ms k H", "ms k H-1",
+		"ms k H2592001", "ms k Hx", "md k d", "md k d-1",
+		"md k d2147483648" };
+	struct meta m = good("mg k n1 w0 e1 V0");
+
+	CHECK(m.n == 1 && m.w == 0 && m.e == 1);
+	CHECK(m.V_told && m.V == 0);
+	m = good("mg k n2147483647 w2147483647 e10000 "
+		 "V18446744073709551615");
+	CHECK(m.n == INT32_MAX && m.w == INT32_MAX && m.e == 10000);
+	CHECK(m.V_told && m.V == UINT64_MAX);
+	m = good("mg k e V");
+	CHECK(m.e == META_BETA && !m.V_told);
+	CHECK_EQ(good("ms k H0").H, 0);
+	CHECK_EQ(good("ms k H2592000").H, 2592000);
+	CHECK_EQ(good("md k d2147483647").d, INT32_MAX);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		bad(wrong[i], TOKEN);
+}
+
+/* Two ways to say for how long. */
+static void
+a_lease_has_one_length(void)
+{
+	bad("mg k n5 N5", DUPLICATE);
+	bad("mg k N5 v n5", DUPLICATE);
+	bad("mg k n5 n5", DUPLICATE);
+}
+
+static void
+tags_are_a_list(void)
+{
+	static const char *const wrong[] = { "ms k A", "ms k A,", "ms k Aa,",
+		"ms k A,a", "ms k Aa,,b", "ms k Aa,b,c,d,e,f,g,h,i" };
+	static const char *const names[] = { "users", "team9", "x" };
+	struct meta m = good("ms k Ausers,team9,x");
+	char line[100] = "ms k Aa,", *at = line + strlen(line);
+	struct token tag;
+	size_t where = 0;
+
+	for (int i = 0; i < 3; i++) {
+		REQUIRE(meta_tag(&m, &where, &tag));
+		CHECK(tag.len == strlen(names[i]) &&
+		    memcmp(tag.p, names[i], tag.len) == 0);
+	}
+	CHECK(!meta_tag(&m, &where, &tag));
+	good("ms k Aa,b,c,d,e,f,g,h");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		bad(wrong[i], TOKEN);
+	memset(at, 't', META_TAG_MAX);
+	good(line);
+	at[META_TAG_MAX] = 't';
+	bad(line, TOKEN);
+	/* of md the key is the tag */
+	CHECK_EQ(good("md k A").tags.len, 0);
+}
+
+static void
+flags_can_be_taken_out(void)
+{
+	struct meta m = good("mg k v C5 n7 t w9 c");
+
+	meta_drop(&m, "CnNw");
+	CHECK_EQ(m.flags, 3);
+	CHECK_BYTES(m.flag[0].p, m.flag[0].len, "v");
+	CHECK_BYTES(m.flag[1].p, m.flag[1].len, "t");
+	CHECK_BYTES(m.flag[2].p, m.flag[2].len, "c");
+	CHECK(!meta_has(&m, 'C') && !meta_has(&m, 'n') && !meta_has(&m, 'w'));
+	CHECK(m.n == 0 && m.w == 0);
 }
 
 static void
@@ -338,7 +449,7 @@ a_ttl_is_what_is_left(void)
 static void
 any_line_is_good_or_has_an_error(void)
 {
-	static const char chars[] = "  kvTNRCOFMJDEb0123456789-+=A!\xff";
+	static const char chars[] = "  kvTNRCOFMJDEb0123456789-+=A!nweV,\xff";
 	struct rng r = rng_start("lines", 26);
 	size_t counts[META_FAULT + 1] = { 0 };
 
@@ -370,8 +481,11 @@ UNIT("meta", TEST(a_key_without_flags_has_the_defaults),
     TEST(exptimes_are_read_as_set_reads_them), TEST(a_mode_is_one_letter),
     TEST(bad_tokens_are_named), TEST(an_opaque_has_up_to_31_characters),
     TEST(what_is_glued_to_a_switch_is_ignored),
-    TEST(unknown_letters_are_invalid), TEST(a_letter_stands_once),
-    TEST(reading_ends_at_a_letter_that_is_wrong),
+    TEST(unknown_letters_are_invalid),
+    TEST(letters_of_the_extension_are_known_in_their_cells_only),
+    TEST(numbers_of_the_extension_have_limits), TEST(a_lease_has_one_length),
+    TEST(tags_are_a_list), TEST(flags_can_be_taken_out),
+    TEST(a_letter_stands_once), TEST(reading_ends_at_a_letter_that_is_wrong),
     TEST(a_flag_that_is_no_letter_makes_the_line_useless),
     TEST(a_line_has_a_key_and_up_to_20_words), TEST(a_key_has_up_to_250_bytes),
     TEST(a_base64_key_is_decoded), TEST(the_longest_base64_key_fits),

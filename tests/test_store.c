@@ -380,7 +380,11 @@ keeping_house_sweeps_and_compacts(void)
 static void
 a_store_without_memory_is_not_made(void)
 {
-	struct store_config config = { .limit = MEGABYTE, .shards = 4 };
+	struct store_config config = { .limit = MEGABYTE,
+		.shards = 4,
+		.clock_slots = CLOCKS_MIN,
+		.tag_slots = CLOCKS_MIN,
+		.token_max = 600 };
 
 	for (int64_t n = 0; n < 8; n++) {
 		fake_arena_fail_after(n);

@@ -89,8 +89,31 @@ verb_peek(const char *key)
 struct hit
 verb_meta_get(const char *key)
 {
-	return verb_read_as(key, &(struct read_spec){ .meta = true },
-	    RESULT_HIT);
+	struct lead_spec lead = { .lease_ms = 10000 };
+
+	return verb_read_as(key,
+	    &(struct read_spec){ .meta = true, .lead = &lead }, RESULT_HIT);
+}
+
+struct hit
+verb_lead(const char *key)
+{
+	struct lead_spec lead = { .aware = true,
+		.lead = true,
+		.lease_ms = 30000 };
+	struct read_spec spec = { .want_value = true,
+		.meta = true,
+		.lead = &lead };
+
+	return verb_read_as(key, &spec, RESULT_HIT);
+}
+
+struct verb_said
+verb_fill(const char *key, const char *value, uint64_t token,
+    const struct item_spec *item)
+{
+	return verb_store(key, value, item,
+	    &(struct store_spec){ .compare = true, .cas = token });
 }
 
 enum result

@@ -41,6 +41,13 @@ struct hit verb_read_as(const char *key, const struct read_spec *spec,
 struct hit verb_peek(const char *key);
 struct hit verb_meta_get(const char *key);
 
+/* As mg N30: a hit, or the lease. */
+struct hit verb_lead(const char *key);
+
+/* As `ms C`; it stores by a token what has these parts. */
+struct verb_said verb_fill(const char *key, const char *value, uint64_t token,
+    const struct item_spec *item);
+
 enum result verb_arith(const char *key, const struct arith_spec *spec,
     struct arith_done *out);
 enum result verb_delete_as(const char *key, const struct delete_spec *spec);

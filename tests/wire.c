@@ -108,6 +108,8 @@ serve(struct wire *w)
 	enum session_wish wish;
 
 	x->budget = w->budget ? w->budget : BUDGET;
+	if (session_is_parked(&w->session))
+		return;
 	while (!w->closed) {
 		size_t used = session_feed(&w->session, x,
 		    w->in != NULL ? w->in : "", w->in_len, &wish);
@@ -123,6 +125,10 @@ serve(struct wire *w)
 			CHECK(!out_is_empty(&w->out));
 			send_some(w);
 			break;
+		case WISH_PARK:
+			CHECK(session_is_parked(&w->session));
+			flush(w);
+			return;
 		case WISH_YIELD:
 			CHECK(x->budget <= 0);
 			x->budget = w->budget ? w->budget : BUDGET;
@@ -162,6 +168,7 @@ wire_put(struct wire *w, const char *bytes, size_t n)
 
 	if (w->closed)
 		return;
+	w->session.arrived = w->rig->x.now_ms;
 	filled = fill_target(w, bytes, n);
 	bytes += filled;
 	n -= filled;
@@ -176,6 +183,8 @@ wire_put(struct wire *w, const char *bytes, size_t n)
 		w->in = all;
 		w->in_len += n;
 	}
+	if (session_is_parked(&w->session) && w->session.parks_classic)
+		session_end_wait(&w->session, &w->rig->x);
 	serve(w);
 }
 
@@ -183,4 +192,28 @@ void
 wire_wake(struct wire *w)
 {
 	serve(w);
+}
+
+/* The session finds the outcome when it is its turn. */
+static void
+note_outcome(void *ctx, struct waiter *waiter)
+{
+	(void)ctx;
+	CHECK(waiter->outcome != WAIT_PENDING);
+}
+
+void
+wire_collect(struct rig *r)
+{
+	rig_collect(r, note_outcome, NULL);
+}
+
+void
+wire_end_due_wait(struct wire *w)
+{
+	struct waiter *waiter = w->session.waiter;
+
+	if (session_is_parked(&w->session) &&
+	    waiter->timer.key <= w->rig->x.now_ms)
+		session_end_wait(&w->session, &w->rig->x);
 }

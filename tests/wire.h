@@ -45,8 +45,17 @@ void wire_close(struct wire *w);
 /* The client sends n bytes, and reads all replies that are due. */
 void wire_put(struct wire *w, const char *bytes, size_t n);
 
-/* Nothing was sent; an event may be due. */
+/* Nothing was sent; an event, or the outcome of a wait, may be due. */
 void wire_wake(struct wire *w);
+
+/*
+ * Takes the mail of the rig's leases: sessions that wait find their outcome
+ * when they are woken.
+ */
+void wire_collect(struct rig *r);
+
+/* Ends the client's wait if its time is up; wire_wake() is due. */
+void wire_end_due_wait(struct wire *w);
 
 /* Forgets what was sent so far. */
 void wire_forget(struct wire *w);
