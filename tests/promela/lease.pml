@@ -154,7 +154,11 @@ active proctype server()
 				fi;
 				STEP(fill(c, with_v, with_a))
 			:: client[c] == LOADED && IF(DEAD_FILLS) ->
-				STEP(dead_fill(c))
+				if
+				:: VERSIONS > 0 -> with_v = 1
+				:: VERSIONS == 0 || IF(PLAIN_FILLS)
+				fi;
+				STEP(dead_fill(c, with_v))
 			:: HOLDS(c) -> STEP(ask_again(c))
 			:: HOLDS(c) -> STEP(renew(c))
 			:: HOLDS(c) -> STEP(give_up(c, 0))
@@ -169,7 +173,8 @@ active proctype server()
 			:: IF(MARKING_FLOORS) -> how = 1
 			:: IF(PUSHES) -> how = 2
 			:: IF(REFRESHES) -> how = 3
-			:: how = 4
+			:: IF(DEAD_PUSHES) -> how = 4
+			:: how = 5
 			fi;
 			STEP(deliver(n, how))
 		:: VERSIONS > db -> STEP(commit())

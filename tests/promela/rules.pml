@@ -358,19 +358,23 @@ inline fill(c, with_v, with_a)
 }
 
 /* ms C<token> T-1: an invalidation; the waiters get Z */
-inline dead_fill(c)
+inline dead_fill(c, with_v)
 {
-	admit(c, 0, 0);
+	admit(c, with_v, 0);
 	if
 	:: ok ->
 		SAY("client %d: fills with what is expired\n", c);
 		key_clock = NOW;
+		if
+		:: tombstone && with_v -> raise_floor(seen[c])
+		:: else
+		fi;
 		move_base();
 		outdate();
 		drop_value();
 		end_lease();
 		event = SPARED
-	:: else -> refuse(c, 0, 0)
+	:: else -> refuse(c, with_v, 0)
 	fi;
 	if
 	:: ok && BUG != dead_fill_strands -> unpark_all()
@@ -460,6 +464,25 @@ inline push(n, refresh)
 		:: value != MARKED -> drop_value()
 		:: else
 		fi
+	:: else
+	fi
+}
+
+/* ms V<n> T-1: as md V<n>, but a lease ends */
+inline dead_push(n)
+{
+	SAY("ms V%d, expired\n", n);
+	latest = MAX(latest, n);
+	outdate_below(n);
+	begin_base();
+	ok = !(tombstone && n < floor) && !(STANDS && versioned && version > n);
+	k = (HAS(n) -> version : n);
+	if
+	:: BUG != dead_push_no_floor -> raise_floor(k); due = MAX(due, n)
+	:: else
+	fi;
+	if
+	:: ok -> key_clock = NOW; move_base(); drop_value(); end_lease()
 	:: else
 	fi
 }
@@ -640,17 +663,18 @@ inline follow()
 	replica++
 }
 
-/* 4: the bus is done with this event, and will not repeat it */
+/* 5: the bus is done with this event, and will not repeat it */
 inline deliver(n, how)
 {
 	if
-	:: how == 4 && IF(SPREAD) && sent[n] -> sent[n] = 0; over[n] = 1
-	:: how < 4 && !over[n] && (n <= db || (IF(AHEAD) && n == db + 1)) ->
+	:: how == 5 && IF(SPREAD) && sent[n] -> sent[n] = 0; over[n] = 1
+	:: how < 5 && !over[n] && (n <= db || (IF(AHEAD) && n == db + 1)) ->
 		if
 		:: how == 0 -> set_floor(n, 0)
 		:: how == 1 -> set_floor(n, 1)
 		:: how == 2 -> push(n, 0)
 		:: how == 3 -> push(n, 1)
+		:: how == 4 -> dead_push(n)
 		fi;
 		sent[n] = IF(SPREAD)
 	:: else
