@@ -60,11 +60,13 @@ enum result {
 
 /* How a reader who knows of leases reads; or one for whom a rule knows. */
 struct lead_spec {
-	bool classic;    /* no meta request: a rule or a listener leads it */
+	bool classic;    /* no meta request: md I does not speak to it */
+	bool implicit;   /* a rule or a listener leads it: a miss is a miss */
+	bool unasked;    /* the same if it waits: more input ends the wait */
 	bool aware;      /* sees values in their grace, and negative ones */
 	bool lead;       /* takes the lease on a miss (n, N) */
 	bool wait;       /* asked to wait (w): also where it may not park */
-	bool want_stale; /* classic: sees values in their grace */
+	bool want_stale; /* a rule's: sees values in their grace */
 	bool versioned;  /* what is older than `version` counts as absent */
 	uint64_t version;
 	double early;      /* XFetch: beta times -ln(random); 0: none */

@@ -157,6 +157,8 @@ cache_arith(struct cache *c, struct store_local *l, const struct key *key,
 		out->binary_key = old.item->word & ITEM_BINARY_KEY;
 		/* Without room a number may still change: the old one goes. */
 		res = change(&st, &old, spec, &it, &out->number);
+	} else if (lease_shows_stub(&st)) {
+		res = RESULT_NOT_A_NUMBER;
 	} else if (spec->vivify) {
 		out->made = true;
 		out->number = spec->initial;

@@ -55,19 +55,14 @@ remake(const struct deleting *d, enum result *why)
 	return it;
 }
 
-/* Marks stale in place; the number moves with it. */
+/* Marks stale in place, with another number to show. */
 static void
 mark_stale(struct deleting *d, struct item *it, uint64_t seq)
     REQUIRES(d->st.s->lock)
 {
-	if (it->word & ITEM_CAS) {
-		uint64_t cas = d->spec->own_cas ? d->spec->new_cas : seq;
+	uint64_t cas = d->spec->own_cas ? d->spec->new_cas : seq;
 
-		memcpy(it->data, &cas, sizeof(cas));
-	} else {
-		it->word &= ((uint64_t)1 << ITEM_SEQ_SHIFT) - 1;
-		it->word |= seq << ITEM_SEQ_SHIFT;
-	}
+	memcpy(it->data, &cas, sizeof(cas));
 	it->word |= ITEM_STALE;
 	if (d->spec->touch)
 		shard_touch(d->st.s, d->old.at, it, d->spec->exptime,
@@ -88,6 +83,8 @@ swap(struct deleting *d, struct item *it) REQUIRES(d->st.s->lock)
 	if (!spec->clear)
 		it->word |= old->word & ITEM_FETCHED;
 	shard_replace(d->st.s, d->st.l, d->old.at, old, it, d->st.now);
+	/* It is no store: fills and tags go by the number of the old one. */
+	item_set_stored(it, item_stored(old));
 	if (!spec->clear)
 		it->accessed = old->accessed;
 	if (spec->clear)
@@ -102,25 +99,41 @@ needs_remake(const struct delete_spec *spec, const struct item *it)
 {
 	return spec->clear ||
 	    (spec->stale &&
-		((spec->own_cas && !(it->word & ITEM_CAS)) ||
+		(!(it->word & ITEM_CAS) ||
 		    (spec->touch && it->word & ITEM_GRACE)));
 }
 
-/* Pins, remakes without the lock, swaps.  MISS asks for another try. */
+static void
+take_away(struct deleting *d) REQUIRES(d->st.s->lock)
+{
+	struct item *it = d->old.item;
+
+	*d->size = it->value_len;
+	shard_class(d->st.s, it)->event[CLASS_DELETE_HITS]++;
+	shard_remove(d->st.s, d->st.l, d->st.key->hash, d->old.at, it);
+}
+
+/*
+ * Pins, remakes without the lock, swaps.  MISS asks for another try.  For want
+ * of memory an invalidation takes the value away: it never fails.
+ */
 static enum result
 remake_and_swap(struct deleting *d)
 {
 	enum result res;
 	struct item *it = remake(d, &res);
 
-	if (it == NULL)
+	if (it == NULL && !d->spec->stale)
 		return RESULT_NO_MEMORY;
 	res = RESULT_MISS;
 	shard_lock(d->st.s);
 	d->old = fill_look(&d->st);
 	if (d->old.item == d->held.item &&
 	    item_cas(d->old.item) == d->held.cas) {
-		swap(d, it);
+		if (it != NULL)
+			swap(d, it);
+		else
+			take_away(d);
 		it = NULL;
 		res = RESULT_DELETED;
 	}
@@ -142,15 +155,15 @@ do_away(struct deleting *d, uint64_t seq) REQUIRES(d->st.s->lock)
 		d->cas = spec->own_cas ? spec->new_cas :
 		    spec->stale        ? seq :
 					 item_cas(it);
-		return held_take(&d->held, it) ? RESULT_MISS : RESULT_BUSY;
-	}
-	if (spec->stale) {
+		if (held_take(&d->held, it))
+			return RESULT_MISS;
+		if (!spec->stale)
+			return RESULT_BUSY;
+	} else if (spec->stale) {
 		mark_stale(d, it, seq);
 		return RESULT_DELETED;
 	}
-	*d->size = it->value_len;
-	shard_class(d->st.s, it)->event[CLASS_DELETE_HITS]++;
-	shard_remove(d->st.s, d->st.l, d->st.key->hash, d->old.at, it);
+	take_away(d);
 	return RESULT_DELETED;
 }
 

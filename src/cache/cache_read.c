@@ -219,19 +219,22 @@ read_led(struct act *st, const struct read_spec *spec, struct place at,
 	hit->value = "";
 	hit->accessed = st->now;
 	hit->binary_key = st->key->binary;
-	return spec->lead->lead && !spec->lead->classic ? RESULT_HIT :
-							  RESULT_MISS;
+	return spec->lead->lead && !spec->lead->implicit ? RESULT_HIT :
+							   RESULT_MISS;
 }
 
 /* -o visible_stubs: a lease shows as the empty item that it is in memcached. */
 static bool
 show_stub(struct act *st, struct hit *hit) REQUIRES(st->s->lock)
 {
-	struct lease *lease = lease_find(st);
+	const struct lease *lease;
 
-	if (lease == NULL || lease->backoff)
+	if (!lease_shows_stub(st))
 		return false;
+	lease = lease_find(st);
 	hit->why = FOUND;
+	hit->absent = false;
+	hit->taken = true;
 	hit->value = "";
 	hit->cas = lease->token;
 	hit->accessed = st->now;
@@ -267,7 +270,8 @@ cache_read(struct cache *c, struct store_local *l, const struct key *key,
 		res = read_led(&st, spec, at, buffer, hit);
 	else if (it != NULL)
 		res = serve(&st, spec, at, it, buffer, hit);
-	if (UNLIKELY(res == RESULT_MISS && c->leases->config->visible_stubs) &&
+	if (UNLIKELY(c->leases->config->visible_stubs) &&
+	    (res == RESULT_MISS || (hit->absent && !hit->won)) &&
 	    show_stub(&st, hit))
 		res = RESULT_HIT;
 	act_end(&st);
@@ -314,7 +318,7 @@ cache_touch(struct cache *c, struct store_local *l, const struct key *key,
 		shard_touch(st.s, at, it, exptime, now);
 		shard_class(st.s, it)->event[CLASS_TOUCH_HITS]++;
 		res = RESULT_TOUCHED;
-	} else if (c->leases->config->visible_stubs && show_stub(&st, &stub)) {
+	} else if (show_stub(&st, &stub)) {
 		res = RESULT_TOUCHED;
 	}
 	act_end(&st);

@@ -109,14 +109,6 @@ struct storing {
 	enum match match;
 };
 
-/* Whether the key shows as an empty item, because of a lease. */
-static bool
-shows_stub(const struct storing *g) REQUIRES(g->st.s->lock)
-{
-	return g->st.c->leases->config->visible_stubs && g->lease != NULL &&
-	    !g->lease->backoff && g->token == 0;
-}
-
 /* memcached's rules: mode, and the number to compare. */
 static enum result
 judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
@@ -125,7 +117,8 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 	struct item *visible = g->old.visible ? g->old.item : NULL;
 
 	g->match = MATCH;
-	if (spec->mode == STORE_ADD && visible == NULL && shows_stub(g))
+	if (spec->mode == STORE_ADD && visible == NULL && g->token == 0 &&
+	    lease_shows_stub(&g->st))
 		return RESULT_NOT_STORED;
 	if (spec->mode == STORE_ADD && visible != NULL) {
 		/* as memcached: add bumps */
@@ -142,7 +135,9 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 		return judge(g->st.c, spec, g->st.s, visible, &g->match);
 	if (spec->compare && spec->mode != STORE_ADD)
 		return RESULT_NOT_FOUND;
-	return spec->mode == STORE_REPLACE ? RESULT_NOT_STORED : RESULT_STORED;
+	return spec->mode == STORE_REPLACE && !lease_shows_stub(&g->st) ?
+	    RESULT_NOT_STORED :
+	    RESULT_STORED;
 }
 
 /* A versioned write that only refreshes, of what isn't there: MR. */
@@ -219,8 +214,6 @@ publish_older(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	g->it->exptime = old->exptime;
 	shard_replace(g->st.s, g->st.l, g->old.at, old, g->it, g->st.now);
 	item_set_birth(g->it, item_stored(g->it), 0);
-	clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,
-	    item_stored(g->it));
 	finish(g->st.c, g->st.s, g->it, out);
 	return RESULT_STORED;
 }
@@ -387,14 +380,17 @@ extend(struct cache *c, struct store_local *l, const struct key *key,
 		do
 			res = try_extend(c, l, key, add, spec, now, out);
 		while (res == RESULT_MISS);
-		if (res != RESULT_NOT_STORED || !spec->vivify)
+		if (res != RESULT_NOT_STORED)
 			break;
-		create.mode = STORE_ADD;
-		add->exptime = spec->vivify_exptime;
+		create.mode = spec->vivify ? STORE_ADD : STORE_REPLACE;
+		if (spec->vivify)
+			add->exptime = spec->vivify_exptime;
+		else if (!c->leases->config->visible_stubs)
+			break; /* nothing to append to, not even a stub */
 		/* store_whole() takes a reference that we need once more. */
 		CHECK(item_ref(add));
 		res = store_whole(c, l, key, add, &create, now, out);
-		if (res != RESULT_NOT_STORED)
+		if (res != RESULT_NOT_STORED || !spec->vivify)
 			break; /* else somebody stored meanwhile: append */
 	}
 	store_item_release(l, add);

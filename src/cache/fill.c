@@ -42,18 +42,17 @@ token_is_good(struct act *st, uint64_t seq) REQUIRES(st->s->lock)
 		       memory_order_relaxed);
 }
 
-/* F5.  Of what md I marked, and numbered anew, F4 knows when. */
+/* F5 */
 static bool
 is_newer(const struct act *st, const struct item *standing,
     const struct store_spec *spec, uint64_t seq) REQUIRES(st->s->lock)
 {
 	if (standing == NULL || has_fault(st, FAULT_SKIP_F5))
 		return false;
-	if (standing->word & ITEM_STALE)
-		return false;
 	if (item_stored(standing) > seq)
 		return true;
 	return spec->versioned && standing->word & ITEM_VERSION &&
+	    !(standing->word & ITEM_STALE) &&
 	    !item_is_overdue(standing, st->now) &&
 	    spec->version < item_version(standing);
 }

@@ -195,6 +195,9 @@ uint64_t leases_live(const struct leases *ls, struct store *store);
 /* The lease or back-off of the act's key whose time is not over, or NULL. */
 struct lease *lease_find(struct act *st) REQUIRES(st->s->lock);
 
+/* -o visible_stubs: whether the key, missing, shows as an empty item. */
+bool lease_shows_stub(struct act *st) REQUIRES(st->s->lock);
+
 /* The lease with that token, or NULL. */
 struct lease *lease_by_token(struct act *st, uint64_t token)
     REQUIRES(st->s->lock);

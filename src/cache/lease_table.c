@@ -208,6 +208,17 @@ lease_find(struct act *st)
 	return look_up(st); /* it may have been handed over */
 }
 
+bool
+lease_shows_stub(struct act *st)
+{
+	struct lease *lease;
+
+	if (LIKELY(!st->c->leases->config->visible_stubs))
+		return false;
+	lease = lease_find(st);
+	return lease != NULL && !lease->backoff;
+}
+
 struct lease *
 lease_by_token(struct act *st, uint64_t token)
 {

@@ -158,7 +158,8 @@ cmd_debugtime(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	/* The rest of this batch already lives in the new time. */
-	x->now = clock_rel(clock_ms());
+	x->now_ms = x->local->now_ms = clock_ms();
+	x->now = clock_rel(x->now_ms);
 	SAY(req, "OK\r\n");
 	return STEP_DONE;
 }

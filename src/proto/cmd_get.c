@@ -92,7 +92,9 @@ read_key(struct exec *x, struct request *req, const struct retrieval *r,
     const struct key *key, struct hit *hit)
 {
 	struct read_spec spec = r->spec;
-	struct lead_spec lead = { .classic = true, .lead = true };
+	struct lead_spec lead = { .classic = true,
+		.implicit = true,
+		.lead = true };
 	const struct coalesce_rule *rule = NULL;
 	uint32_t wait_ms;
 
@@ -100,28 +102,13 @@ read_key(struct exec *x, struct request *req, const struct retrieval *r,
 		lead.lease_ms = cache_lease_length(x->cache, 0);
 		wait_ms = r->one_key ? req->s->wait_ms : 0;
 	} else if (r->one_key && (rule = lead_rule(x, key)) != NULL) {
-		lead.lease_ms = rule->lease_ms;
-		lead.want_stale = rule->stale > 0;
-		/* It did not ask to wait: not with more requests behind it. */
-		wait_ms = req->body_len == 0 ? rule->wait_ms : 0;
+		wait_ms = lead_by_rule(rule, &lead, req);
 	} else {
 		return cache_read(x->cache, x->local, key, &spec, x->now,
 		    x->scratch, hit);
 	}
-	lead.rule = rule;
 	spec.lead = &lead;
 	return lead_read(x, req->s, key, &spec, &lead, wait_ms, hit);
-}
-
-/* A stale value is for those who do not load it. */
-static enum result
-shown(struct exec *x, const struct hit *hit, enum result res)
-{
-	if (res != RESULT_HIT || !hit->stale || !hit->won)
-		return res;
-	if (hit->pinned != NULL)
-		store_item_release(x->local, hit->pinned);
-	return RESULT_MISS;
 }
 
 static enum result
@@ -138,7 +125,7 @@ one_key(struct exec *x, struct request *req, const struct retrieval *r,
 		res = read_key(x, req, r, key, &hit);
 	if (res == RESULT_PARKED)
 		return res;
-	res = shown(x, &hit, res);
+	res = lead_shown(x, &hit, res);
 	count(x, r, res, &hit);
 	event_get(x, req->s, key, res, &hit);
 	prefix_count(x->env->prefixes, key,

@@ -238,6 +238,23 @@ renew(struct exec *x, struct request *req, struct meta *m)
 	return false;
 }
 
+/* A request without n or N is led by the rule of its key, if there is one. */
+static void
+follow_rule(struct exec *x, const struct request *req, struct meta *m,
+    struct lead_spec *lead)
+{
+	const struct coalesce_rule *rule = lead_rule(x, &m->key);
+	uint32_t wait_ms;
+
+	if (rule == NULL || lead->lead)
+		return;
+	wait_ms = lead_by_rule(rule, lead, req);
+	if (meta_has(m, 'w'))
+		lead->unasked = false;
+	else
+		m->w = wait_ms;
+}
+
 enum step
 cmd_mg(struct exec *x, struct request *req)
 {
@@ -253,10 +270,14 @@ cmd_mg(struct exec *x, struct request *req)
 	if (UNLIKELY(meta_has(&m, 'C')) && renew(x, req, &m))
 		return STEP_DONE;
 	lead_spec(x, &m, &lead);
+	if (UNLIKELY(x->cache->leases->config->rules > 0))
+		follow_rule(x, req, &m, &lead);
 	read_spec(&m, &lead, &spec);
 	res = lead_read(x, req->s, &m.key, &spec, &lead, m.w, &hit);
 	if (res == RESULT_PARKED)
 		return STEP_PARK;
+	if (lead.implicit)
+		res = lead_shown(x, &hit, res);
 	event_get(x, req->s, &m.key, hit.absent ? RESULT_MISS : res, &hit);
 	switch (res) {
 	case RESULT_HIT:

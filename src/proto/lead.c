@@ -128,7 +128,7 @@ park(struct exec *x, struct session *s, const struct key *key,
 	lead->waiter = NULL;
 	if (*res == RESULT_PARKED) {
 		s->waiter = w;
-		s->parks_classic = lead->classic;
+		s->parks_unasked = lead->unasked;
 		COUNT(x->counters, wait_parked);
 		return true;
 	}
@@ -265,6 +265,29 @@ lead_rule(const struct exec *x, const struct key *key)
 			return rule;
 	}
 	return NULL;
+}
+
+enum result
+lead_shown(struct exec *x, struct hit *hit, enum result res)
+{
+	if (res != RESULT_HIT || !hit->stale || !hit->won)
+		return res;
+	if (hit->pinned != NULL)
+		store_item_release(x->local, hit->pinned);
+	hit->absent = true;
+	return RESULT_MISS;
+}
+
+uint32_t
+lead_by_rule(const struct coalesce_rule *rule, struct lead_spec *lead,
+    const struct request *req)
+{
+	lead->lead = lead->implicit = lead->unasked = true;
+	lead->rule = rule;
+	lead->lease_ms = rule->lease_ms;
+	lead->want_stale = rule->stale > 0;
+	/* It did not ask to wait: not with more requests behind it. */
+	return req->body_len == 0 ? rule->wait_ms : 0;
 }
 
 const struct item_extra *

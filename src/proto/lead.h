@@ -30,6 +30,16 @@ enum result lead_read(struct exec *x, struct session *s, const struct key *key,
 const struct coalesce_rule *lead_rule(const struct exec *x,
     const struct key *key);
 
+/* A stale value is for those who do not load it: a MISS for who does. */
+enum result lead_shown(struct exec *x, struct hit *hit, enum result res);
+
+/*
+ * A rule leads a request that does not ask for leases; returns how long it may
+ * wait, in ms.
+ */
+uint32_t lead_by_rule(const struct coalesce_rule *rule, struct lead_spec *lead,
+    const struct request *req);
+
 /*
  * What the item of a storage request has beside its value: what the request
  * says, what a token, a rule or the key's prefix adds.  In *extra, or NULL.

@@ -144,7 +144,7 @@ struct session {
 	uint32_t wait_ms;      /* by the listener's mode */
 	uint16_t address;      /* of the client, hashed */
 	uint8_t mode;          /* enum listen_mode */
-	bool parks_classic;    /* it did not ask to wait: input ends the wait */
+	bool parks_unasked;    /* it did not ask to wait: input ends the wait */
 };
 
 void session_init(struct session *s, int cfd, void *conn);

@@ -433,7 +433,7 @@ look_at_parked(struct conn *c)
 		return BLOCKED;
 	if (n < 0)
 		return fail(c);
-	if (n > 0 && !c->hung_up && !c->session.parks_classic) {
+	if (n > 0 && !c->hung_up && !c->session.parks_unasked) {
 		if (!c->edges && !wait_for(c, EV_READ | EV_CLOSED | EV_ET))
 			return fail(c);
 		return BLOCKED;

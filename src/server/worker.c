@@ -37,6 +37,7 @@ set_time(struct worker *w)
 
 	w->exec.now_ms = w->local.now_ms = clock_ms();
 	w->exec.now = clock_rel(w->exec.now_ms);
+	clocks_tick(&store->clocks, w->exec.now, store_seq(store));
 	if (store_flush_is_due(store, w->exec.now))
 		cache_flush_due(&w->server->cache, &w->local, w->exec.now);
 }

@@ -68,7 +68,11 @@ void clocks_sample(struct clocks *c, rel_time now, uint64_t seq);
 static inline void
 clocks_tick(struct clocks *c, rel_time now, uint64_t seq)
 {
-	if (atomic_load_explicit(&c->sampled, memory_order_acquire) != now)
+	rel_time sampled = atomic_load_explicit(&c->sampled,
+	    memory_order_acquire);
+
+	/* Another thread may be in the next second already. */
+	if (UNLIKELY(sampled != now && sampled != now + 1))
 		clocks_sample(c, now, seq);
 }
 

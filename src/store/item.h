@@ -216,6 +216,13 @@ item_stored(const struct item *it)
 	return it->word >> ITEM_SEQ_SHIFT;
 }
 
+static inline void
+item_set_stored(struct item *it, uint64_t seq)
+{
+	it->word &= ((uint64_t)1 << ITEM_SEQ_SHIFT) - 1;
+	it->word |= seq << ITEM_SEQ_SHIFT;
+}
+
 /* The number clients see. */
 static inline uint64_t
 item_cas(const struct item *it)

@@ -103,8 +103,8 @@ static void
 number(struct shard *s, struct item *it, rel_time now)
 {
 	DCHECK(!(it->word & ITEM_LINKED));
-	it->word &= ((uint64_t)1 << ITEM_SEQ_SHIFT) - 1;
-	it->word |= store_next_seq(s->store) << ITEM_SEQ_SHIFT | ITEM_LINKED;
+	item_set_stored(it, store_next_seq(s->store));
+	it->word |= ITEM_LINKED;
 	it->accessed = now;
 }
 
