@@ -138,7 +138,8 @@ hand_over(struct act *st, struct lease *lease) REQUIRES(st->s->lock)
 
 	if (st->c->leases->config->fault == FAULT_SKIP_HAND_OVER) {
 		wait_dismiss(st, lease, WAIT_PENDING, NULL, 0);
-	} else if (wait_inherit(st, lease, token)) {
+	} else if (!atomic_load(&st->c->leases->ending) &&
+	    wait_inherit(st, lease, token)) {
 		lease->token = token;
 		lease->granted = st->l->now_ms;
 		lease->cfd = -1;

@@ -170,6 +170,7 @@ struct leases {
 	struct rule_counts *rule_counts;
 	struct hot_tags hot_tags;
 	_Atomic uint64_t bytes; /* of leases, queues, their tables */
+	_Atomic bool ending;    /* the server ends: nobody inherits a lease */
 	_Atomic uint32_t records;
 	_Atomic uint32_t waiting, waiting_most;
 	_Atomic uint32_t address[LEASE_ADDRESSES];

@@ -347,6 +347,8 @@ start_workers(struct server *sv)
 static void
 stop_workers(struct server *sv, int started, bool graceful)
 {
+	/* Those who wait are answered, not handed what others let go. */
+	atomic_store(&sv->cache.leases->ending, true);
 	for (int i = 0; i < started; i++) {
 		if (graceful)
 			worker_drain(&sv->worker[i]);
