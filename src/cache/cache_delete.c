@@ -175,13 +175,14 @@ delete_versioned(struct deleting *d) REQUIRES(d->st.s->lock)
 	struct item *it = d->old.item;
 	uint64_t seq;
 
-	fill_set_floor(&d->st, spec->version, spec->floor_until);
-	seq = store_next_seq(d->st.c->store);
-	clocks_move_key(&d->st.c->store->clocks, d->st.key->hash, seq);
-	if (it == NULL ||
-	    (it->word & ITEM_VERSION && item_version(it) >= spec->version))
-		return RESULT_DELETED;
-	return do_away(d, seq);
+	bool stays = it != NULL && it->word & ITEM_VERSION &&
+	    item_version(it) >= spec->version;
+
+	/* The floor remembers the value that stays, should it be lost. */
+	fill_set_floor(&d->st, it, stays ? item_version(it) : spec->version,
+	    spec->floor_until);
+	seq = fill_move_clock(&d->st);
+	return it == NULL || stays ? RESULT_DELETED : do_away(d, seq);
 }
 
 /* What is told of a value that not every reader sees. */

@@ -109,6 +109,39 @@ struct storing {
 	enum match match;
 };
 
+/* A versioned write that only refreshes: MR. */
+static bool
+is_refresh(const struct storing *g)
+{
+	return g->spec->versioned && g->spec->mode == STORE_REPLACE &&
+	    g->token == 0;
+}
+
+/*
+ * What it refreshes is fresh and has a version to compare.  What was marked may
+ * have been marked for a newer version than this; of what has none nobody knows
+ * which is newer.
+ */
+static bool
+can_be_refreshed(const struct standing *old)
+{
+	return old->visible && !(old->item->word & ITEM_STALE) &&
+	    old->item->word & ITEM_VERSION;
+}
+
+/* A refresh of what isn't there leaves a floor, and nothing that has none. */
+static void
+note_absent(struct storing *g) REQUIRES(g->st.s->lock)
+{
+	if (!is_refresh(g) || can_be_refreshed(&g->old))
+		return;
+	fill_set_usual_floor(&g->st, g->old.item, g->spec->version);
+	fill_move_clock(&g->st);
+	if (g->old.visible && !(g->old.item->word & ITEM_STALE))
+		shard_remove(g->st.s, g->st.l, g->st.key->hash, g->old.at,
+		    g->old.item);
+}
+
 /* memcached's rules: mode, and the number to compare. */
 static enum result
 judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
@@ -127,6 +160,8 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 	}
 	if (g->old.item != NULL && spec->cas == item_cas(g->old.item))
 		g->token = 0; /* a number that a client set himself */
+	if (is_refresh(g) && !can_be_refreshed(&g->old))
+		return RESULT_NOT_STORED;
 	if (g->token != 0)
 		return spec->mode == STORE_REPLACE && visible == NULL ?
 		    RESULT_NOT_STORED :
@@ -140,17 +175,15 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 	    RESULT_STORED;
 }
 
-/* A versioned write that only refreshes, of what isn't there: MR. */
-static void
-note_absent(struct storing *g) REQUIRES(g->st.s->lock)
+/* What a store that has expired on arrival says of its version. */
+static uint64_t
+note_expired(struct storing *g) REQUIRES(g->st.s->lock)
 {
-	if (g->old.visible || !g->spec->versioned ||
-	    g->spec->mode != STORE_REPLACE)
-		return;
-	fill_set_floor(&g->st, g->spec->version,
-	    g->st.now + g->st.c->leases->config->tombstone_ttl);
-	clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,
-	    store_next_seq(g->st.c->store));
+	if (!g->spec->versioned)
+		return fill_invalidate(&g->st);
+	if (g->token == 0)
+		fill_set_usual_floor(&g->st, g->old.item, g->spec->version);
+	return fill_move_clock(&g->st);
 }
 
 /* What has expired on arrival is an invalidation. */
@@ -160,7 +193,7 @@ store_expired(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	bool own = g->lease != NULL && g->token != 0 && !g->lease->backoff &&
 	    g->lease->token == g->token;
 
-	out->cas = fill_invalidate(&g->st);
+	out->cas = note_expired(g);
 	out->value_len = g->it->value_len;
 	if (!g->st.c->cas_enabled)
 		out->cas = 0;
@@ -182,6 +215,10 @@ publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 
 	if (g->lease != NULL && g->lease->token == g->token)
 		load_ms = (uint32_t)(g->st.l->now_ms - g->lease->granted);
+	if (g->spec->versioned && g->token == 0 && g->old.item != NULL)
+		/* For the floor that follows, what is replaced is gone. */
+		clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,
+		    item_stored(g->old.item));
 	if (g->old.item != NULL) {
 		shard_replace(g->st.s, g->st.l, g->old.at, g->old.item, g->it,
 		    g->st.now);

@@ -167,8 +167,11 @@ fill_judge_plain(struct act *st, const struct store_spec *spec,
 	if (old->item != NULL && old->item->word & ITEM_VERSION &&
 	    item_version(old->item) > least)
 		least = item_version(old->item);
-	return spec->version >= least ? RESULT_STORED :
-					refuse_by_floor(st, least, out);
+	if (spec->version >= least)
+		return RESULT_STORED;
+	/* What it was refused for must outlive the value that said so. */
+	fill_set_usual_floor(st, old->item, least);
+	return refuse_by_floor(st, least, out);
 }
 
 void
@@ -181,22 +184,42 @@ fill_move_base(struct act *st, uint64_t seq)
 }
 
 void
-fill_set_floor(struct act *st, uint64_t version, rel_time until)
+fill_set_floor(struct act *st, const struct item *old, uint64_t version,
+    rel_time until)
 {
 	if (has_fault(st, FAULT_NO_FLOOR))
 		return;
+	if (old != NULL)
+		clocks_move_key(&st->c->store->clocks, st->key->hash,
+		    item_stored(old));
 	tombs_raise(&st->c->leases->tombs, st->l, st->key->hash, version, until,
 	    st->now);
+}
+
+void
+fill_set_usual_floor(struct act *st, const struct item *old, uint64_t version)
+{
+	fill_set_floor(st, old, version,
+	    st->now + st->c->leases->config->tombstone_ttl);
+}
+
+uint64_t
+fill_move_clock(struct act *st)
+{
+	uint64_t seq = store_next_seq(st->c->store);
+
+	clocks_move_key(&st->c->store->clocks, st->key->hash, seq);
+	return seq;
 }
 
 uint64_t
 fill_invalidate(struct act *st)
 {
-	uint64_t seq = store_next_seq(st->c->store);
+	uint64_t seq;
 
 	if (has_fault(st, FAULT_KEEP_TOKENS))
-		return seq;
-	clocks_move_key(&st->c->store->clocks, st->key->hash, seq);
+		return store_next_seq(st->c->store);
+	seq = fill_move_clock(st);
 	fill_move_base(st, seq);
 	return seq;
 }
@@ -211,8 +234,7 @@ note_version(struct act *st, const struct store_spec *spec,
 	if (!spec->versioned)
 		fill_move_base(st, item_stored(it));
 	else if (!fill)
-		fill_set_floor(st, spec->version,
-		    st->now + st->c->leases->config->tombstone_ttl);
+		fill_set_usual_floor(st, NULL, spec->version);
 	else if ((tomb = find_tomb(st)) != NULL && tomb->floor < spec->version)
 		tomb->floor = spec->version;
 }

@@ -52,14 +52,24 @@ void fill_stored(struct act *st, const struct store_spec *spec, struct item *it,
 /* Something without a version became of the key: the tombstone's base moves. */
 void fill_move_base(struct act *st, uint64_t seq) REQUIRES(st->s->lock);
 
+/* The key's clock alone moves: of a change that tells its version. */
+uint64_t fill_move_clock(struct act *st) REQUIRES(st->s->lock);
+
 /*
  * The key is invalidated: its clock moves, and the base of its tombstone.
  * Returns the number.
  */
 uint64_t fill_invalidate(struct act *st) REQUIRES(st->s->lock);
 
-/* Nothing below that version is valid up to `until`. */
-void fill_set_floor(struct act *st, uint64_t version, rel_time until)
-    REQUIRES(st->s->lock);
+/*
+ * Nothing below that version is valid up to `until`.  `old` is what stands, or
+ * stood before what happens now: a record that begins counts it as gone.
+ */
+void fill_set_floor(struct act *st, const struct item *old, uint64_t version,
+    rel_time until) REQUIRES(st->s->lock);
+
+/* The same for as long as usual. */
+void fill_set_usual_floor(struct act *st, const struct item *old,
+    uint64_t version) REQUIRES(st->s->lock);
 
 #endif
