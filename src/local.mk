@@ -89,6 +89,7 @@ src_libleasecached_a_SOURCES += \
 	src/cache/cache_arith.c \
 	src/cache/cache_delete.c \
 	src/cache/cache_lease.c \
+	src/cache/cache_lease.h \
 	src/cache/cache_read.c \
 	src/cache/cache_store.c \
 	src/cache/fill.c \
@@ -104,7 +105,8 @@ src_libleasecached_a_SOURCES += \
 	src/cache/lease_token.h \
 	src/cache/lease_wait.c \
 	src/cache/tombs.c \
-	src/cache/tombs.h
+	src/cache/tombs.h \
+	src/cache/wait.h
 
 src_libleasecached_a_SOURCES += \
 	src/store/arena.h \
@@ -116,6 +118,7 @@ src_libleasecached_a_SOURCES += \
 	src/store/expire.h \
 	src/store/item.c \
 	src/store/item.h \
+	src/store/item_fields.h \
 	src/store/shard.c \
 	src/store/shard.h \
 	src/store/sizeclass.c \
