@@ -47,7 +47,11 @@ remake(const struct deleting *d, enum result *why)
 
 	if (spec->touch)
 		extra.grace = 0;
-	it = cache_prepare(st->c, st->l, &made, st->now, why);
+	/* What is only marked takes the place of the old one: room or not. */
+	if (spec->clear)
+		it = cache_prepare(st->c, st->l, &made, st->now, why);
+	else
+		it = store_item_new(st->l, &made);
 	if (it == NULL)
 		return NULL;
 	memcpy(it->data, &d->cas, sizeof(d->cas));

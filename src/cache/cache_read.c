@@ -126,12 +126,15 @@ read_fresh(struct act *st, const struct read_spec *spec, struct place at,
     struct item *it, char *buffer, struct hit *hit) REQUIRES(st->s->lock)
 {
 	bool due = is_due(st, spec, it);
+	const struct lease *lease = NULL;
 	enum result res = serve(st, spec, at, it, buffer, hit);
 
 	if (res != RESULT_HIT)
 		return res;
-	if (it->word & ITEM_WON && lease_find(st) != NULL) {
-		hit->taken = true;
+	if (it->word & ITEM_WON || due)
+		lease = lease_find(st);
+	if (lease != NULL) {
+		hit->taken = !lease->backoff;
 	} else if (due) {
 		win(st, spec->lead, it, hit);
 		COUNT(st->l->counters, early_refreshes);
