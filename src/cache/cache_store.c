@@ -106,6 +106,7 @@ struct storing {
 	struct lease *lease;
 	uint64_t token; /* spec->cas, if it is one; 0: no fill */
 	uint64_t seq;   /* of its grant */
+	bool plain;     /* neither the store nor its shard knows of any of it */
 	enum match match;
 };
 
@@ -229,9 +230,11 @@ publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 		if (g->old.why != FOUND_NOTHING)
 			g->st.s->counted[SHARD_COUNTER_reclaimed]++;
 	}
+	finish(g->st.c, g->st.s, g->it, out);
+	if (LIKELY(g->plain))
+		return RESULT_STORED;
 	item_set_birth(g->it, g->token != 0 ? g->seq : item_stored(g->it),
 	    load_ms);
-	finish(g->st.c, g->st.s, g->it, out);
 	fill_stored(&g->st, g->spec, g->it, g->lease, g->token);
 	return RESULT_STORED;
 }
@@ -264,7 +267,7 @@ judge_store(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 		note_absent(g);
 		return res;
 	}
-	if (g->match == MATCH_OLDER)
+	if (g->plain || g->match == MATCH_OLDER)
 		return RESULT_STORED;
 	return g->token != 0 ?
 	    fill_judge(&g->st, g->spec, g->it, &g->old, g->seq, out) :
@@ -294,6 +297,8 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
 	shard_class(g.st.s, it)->event[CLASS_CMD_SET]++;
 	g.old = fill_look(&g.st);
 	g.lease = lease_find(&g.st);
+	g.plain = !spec->compare && !spec->versioned && !spec->guarded &&
+	    g.lease == NULL && !tombs_any(&c->leases->tombs, key->hash);
 	res = judge_store(&g, out);
 	expired &= g.match == MATCH;
 	if (res == RESULT_STORED && expired)

@@ -89,8 +89,7 @@ tombs_find(struct tombs *t, struct store_local *l, uint64_t hash, rel_time now)
 {
 	struct tomb *set;
 
-	if (LIKELY(atomic_load_explicit(&t->count[shard_of(t, hash)],
-		       memory_order_relaxed) == 0))
+	if (LIKELY(!tombs_any(t, hash)))
 		return NULL;
 	set = set_of(t, hash);
 	for (int i = 0; i < WAYS; i++)

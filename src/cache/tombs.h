@@ -47,6 +47,14 @@ bool tombs_init(struct tombs *t, struct store *store,
     uint32_t records) MUST_USE;
 void tombs_free(struct tombs *t);
 
+/* Whether the shard of a key may have records. */
+static inline bool
+tombs_any(const struct tombs *t, uint64_t hash)
+{
+	return atomic_load_explicit(&t->count[hash >> t->store->shard_shift],
+		   memory_order_relaxed) > 0;
+}
+
 /* The record of a key, or NULL; one whose time is over ends here. */
 struct tomb *tombs_find(struct tombs *t, struct store_local *l, uint64_t hash,
     rel_time now);
