@@ -58,7 +58,8 @@ tests_test_cache_delete_SOURCES = tests/test_cache_delete.c $(verb)
 tests_test_cache_read_SOURCES = tests/test_cache_read.c $(verb)
 tests_test_cache_store_SOURCES = tests/test_cache_store.c $(verb)
 tests_test_cache_model_SOURCES = tests/test_cache_model.c \
-	tests/model.c tests/model.h $(fake_arena)
+	tests/model.c tests/model.h \
+	tests/play.c tests/play_lease.c tests/play.h $(fake_arena)
 tests_test_evict_SOURCES = tests/test_evict.c $(fake_arena)
 command_line = tests/command_line.c tests/command_line.h
 tests_test_option_SOURCES = tests/test_option.c $(command_line)

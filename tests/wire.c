@@ -183,7 +183,7 @@ wire_put(struct wire *w, const char *bytes, size_t n)
 		w->in = all;
 		w->in_len += n;
 	}
-	if (session_is_parked(&w->session) && w->session.parks_classic)
+	if (session_is_parked(&w->session) && w->session.parks_unasked)
 		session_end_wait(&w->session, &w->rig->x);
 	serve(w);
 }
