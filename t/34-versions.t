@@ -490,7 +490,7 @@ a> ms {k} 1 C{t} V17
 a> b
 a< HD
 END
-talk $srv, 'MR: over a stale value', <<'END';
+talk $srv, 'MR: only what is fresh and has a version is refreshed', <<'END';
 a> ms {k} 1 V17
 a> a
 a< HD
@@ -498,10 +498,23 @@ a> md {k} I
 a< HD
 a> ms {k} 1 V18 MR
 a> b
+a< NS*
+a> mg {k} v u
+a< VA 1 X
+a< a
+a> mg {k} c
+a< HD c{t} X W
+a> ms {k} 1 C{t} V17
+a> c
+a< NS V18
+a> ms {k1} 1
+a> a
 a< HD
-a> mg {k} v
-a< VA 1
-a< b
+a> ms {k1} 1 V18 MR
+a> b
+a< NS*
+a> mg {k1} v
+a< EN
 END
 
 # ---- flush_all, tags, eviction leave floors ---------------------------------
