@@ -121,7 +121,9 @@ for (
 	["me noreply\r\n", "EN\r\n", 'a key of me'],
 	["md noreply\r\n", "NF\r\n", 'a key of md'],
 	["ma noreply\r\n", "NF\r\n", 'a key of ma'],
-	["mg k noreply\r\n", "CLIENT_ERROR invalid flag\r\n", 'flags of mg'],
+	["mg k noreply\r\n", 'CLIENT_ERROR ' . ($srv->is_reference ?
+	    'invalid flag' : 'bad token in command line format') . "\r\n",
+	    'flags of mg'],
 	["ms k 1 noreply\r\na\r\n" . ($one_parser ? '' : "\r\n"),
 	    "CLIENT_ERROR invalid flag\r\n" . ($one_parser ? '' :
 	    "ERROR\r\n"), 'flags of ms'],

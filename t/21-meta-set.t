@@ -594,8 +594,12 @@ END
 < 6
 > md k I
 < HD
+# the number of who has won is a token
 > mg k v c
-< VA 1 c0 X W
+< VA 1 c* X W
+< 6
+> mg k v c
+< VA 1 c0 Z X
 < 6
 END
 }

@@ -208,8 +208,11 @@ newer $c, 'x and I combine', <<'END';
 < HD
 > md xi I x E70
 < HD
+> mg xi v t
+< VA 0 t-1 X W
+<
 > mg xi v c t
-< VA 0 c70 t-1 X W
+< VA 0 c70 t-1 Z X
 <
 END
 
@@ -269,10 +272,11 @@ dialogue $c, 'I is no access, and forgets none', <<'END';
 < HD
 > md h I
 < HD
+# u takes no lease here, and wins in memcached
 > mg h h u
-< HD h0 X W
+< HD h0 X*
 > mg h h
-< HD h0 Z X
+< HD h0 *X*
 > md h I T30
 < HD
 > mg h h
@@ -287,8 +291,10 @@ newer $c, 'nor does E with it', <<'END';
 < HD h0
 > md h I E5
 < HD
+> mg h h
+< HD h1 X W
 > mg h h c
-< HD h1 c5 X W
+< HD h1 c5 Z X
 END
 
 # I changes the number: the value of a slow loader is refused.
@@ -311,13 +317,19 @@ newer $c, 'E is the number after I', <<'END';
 < HD
 > md e I E200
 < HD
+> mg e v
+< VA 1 X W
+< a
 > mg e c v
-< VA 1 c200 X W
+< VA 1 c200 Z X
 < a
 > md e C200 I E9 c
 < HD
+> mg e v
+< VA 1 X W
+< a
 > mg e c v
-< VA 1 c9 X W
+< VA 1 c9 Z X
 < a
 > md e C200 I
 < EX

@@ -41,8 +41,9 @@ for (
 	$c->ask($request, $reply, "mn: $name");
 }
 
+my $more = $srv->is_reference ? '' : ' birth=\d+ stored=\d+';
 my $me = qr/^ME (\S+) exp=(-?\d+) la=(\d+) cas=(\d+) fetch=(yes|no) (?#
-	    )cls=(\d+) size=(\d+)$/;
+	    )cls=(\d+) size=(\d+)$more$/;
 
 # me: what it says, as a list of key, exp, la, fetch.
 sub

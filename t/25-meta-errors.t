@@ -67,13 +67,25 @@ refused('v k v', $duplicate, 'two v, apart');
 
 # ---- letters ---------------------------------------------------------------
 
+# Letters of the extension, where they are known: t/31-lease-flags.t.
+my %ours = $srv->is_reference ? () : (n => 'mg', w => 'mg', e => 'mg',
+	V => 'mg ms md', A => 'ms md', H => 'ms', z => 'ms', U => 'md',
+	d => 'md');
+
 for my $letter (grep { !/[bkqvfsthlucOTNRCEFIMJDPLx]/ }
 		'a' .. 'z', 'A' .. 'Z', '_', 0 .. 9) {
-	refused($letter, $invalid, "unknown flag '$letter'");
+	for my $cmd (grep { ($ours{$letter} // '') !~ /$_/ } qw(mg ms md ma)) {
+		$c->ask($request{$cmd}->($letter),
+		    $cmd eq 'ma' || ($cmd eq 'md' && !$new) ? $ma_error :
+		    $invalid, "$cmd: unknown flag '$letter'");
+	}
 }
-refused('zz', $invalid, 'unknown flag with a token');
-refused('k z', $invalid, 'unknown flag behind a known one');
-refused('noreply', $invalid, 'noreply is no flag');
+refused('yy', $invalid, 'unknown flag with a token');
+refused('k y', $invalid, 'unknown flag behind a known one');
+$c->ask("mg k noreply\r\n", %ours ? $bad_token : $invalid,
+    'mg: noreply is no flag, or not this one');
+$c->ask($request{$_}->('noreply'), $_ eq 'ma' || ($_ eq 'md' && !$new) ?
+    $ma_error : $invalid, "$_: noreply is no flag") for qw(ms md ma);
 
 # ---- tokens ----------------------------------------------------------------
 
@@ -116,9 +128,9 @@ for my $cmd (qw(mg ms md)) {
 # line; of several wrong tokens the last one counts.
 refused('Tx v v', $duplicate, 'a bad token, then a duplicate');
 refused('v v Tx', $duplicate, 'a duplicate, then a bad token');
-refused('Tx z', $invalid, 'a bad token, then an unknown flag');
-refused('z v v', $invalid, 'an unknown flag, then a duplicate');
-refused('v v z', $duplicate, 'a duplicate, then an unknown flag');
+refused('Tx y', $invalid, 'a bad token, then an unknown flag');
+refused('y v v', $invalid, 'an unknown flag, then a duplicate');
+refused('v v y', $duplicate, 'a duplicate, then an unknown flag');
 refused('Tx Jx', $bad_initial, 'bad T, bad J');
 refused('Jx Tx', $bad_token, 'bad J, bad T');
 
@@ -129,7 +141,7 @@ my @many = qw(k q v s f t c h l u O1 P1 L1 N1 T1 R1 F0 I);
 
 if ($new) {
 	refused("@many M", $too_many, 'one token too many');
-	refused("@many v z Tx", $too_many, 'too many, and other errors');
+	refused("@many v y Tx", $too_many, 'too many, and other errors');
 	refused(join(' ', ('k') x 500), $too_many, '500 flags');
 	$c->ask("ms k 7 @many\r\nversion\r\n", $too_many,
 	    'ms: one token too many, the length is one');
@@ -174,7 +186,7 @@ for my $key ($long, 'x' x 300, 'x' x 1800) {
 	$c->ask("ma $key N0 k O1 q\r\n", $new ? $ma_error : $bad_line,
 	    "ma: a key of $n bytes");
 	$c->ask("me $key\r\n", $bad_line, "me: a key of $n bytes");
-	$c->ask("mg $key z v v\r\n", $bad_line,
+	$c->ask("mg $key y v v\r\n", $bad_line,
 	    "mg: a key of $n bytes, and wrong flags");
 	$c->ask("ms $key 7 k O1 q\r\nversion\r\n",
 	    $new ? $bad_line : $bad_line . $version,
@@ -231,14 +243,14 @@ $c->ask(" mg k v\r\n", "ERROR\r\n", 'no space before the verb') if $new;
 
 # ---- data blocks of refused ms ---------------------------------------------
 
-$c->ask("ms k 0 z\r\n\r\n", $invalid, 'an empty block is swallowed');
-$c->ask("ms k 500000 z\r\n" . "mn\r\n" x 125_000 . "\r\n", $invalid,
+$c->ask("ms k 0 y\r\n\r\n", $invalid, 'an empty block is swallowed');
+$c->ask("ms k 500000 y\r\n" . "mn\r\n" x 125_000 . "\r\n", $invalid,
     'a block of 500,000 bytes that looks like commands is swallowed');
-$c->ask(join('', map { "ms k 7 z O$_\r\nversion\r\nmg k v O$_\r\n" } 1 .. 500),
+$c->ask(join('', map { "ms k 7 y O$_\r\nversion\r\nmg k v O$_\r\n" } 1 .. 500),
     join('', map { "${invalid}VA 4 O$_\r\n1234\r\n" } 1 .. 500),
     'every second request of one write refused');
 
-for my $flags ('z', 'v v', 'Tx', 'MX', 'b', 'F-1') {
+for my $flags ('y', 'v v', 'Tx', 'MX', 'b', 'F-1') {
 	my $own = $srv->connect;
 
 	# what has arrived is only a part of the block

@@ -115,10 +115,10 @@ dialogue $c, 'a found key is shown as it was stored', <<'END';
 < EN
 END
 
-dialogue $c, 'an item that mg vivifies', <<'END';
+dialogue $c, 'a miss that mg wins', <<'END';
 > mg Zm9v b N30 s
 < HD s0 W
-> mg Zm9v b v
+> mg Zm9v b N30 v
 < VA 0 Z
 <
 > ms Zm9v 3 b

@@ -4,12 +4,17 @@
 #
 # An item is in one of six states.  The big table below plays every command in
 # every state, and looks at the reply, at the state behind it, and at the TTL.
+#
+# To memcached what N makes is an empty item, which is won for ever; here it is
+# a lease, nothing stands, and a win ends with its lease.  So some of it is told
+# twice; 36-state-table.t has all states of leases.
 
 use Leasecached;
 
 my $srv = Leasecached->start;
 my $c = $srv->client;
 my $new = since('1.6.45');
+my $ours = !$srv->is_reference;
 
 $c->ask("debugtime p\r\n", "OK\r\n", 'the clock stands still')
     if $srv->can_advance;
@@ -28,7 +33,8 @@ my %state = (
 	taken    => ["ms K 2 T100\r\n10\r\nmd K I\r\nmg K\r\n",
 	    "HD\r\nHD\r\nHD X W\r\n", 100, ' Z X', ' Z X'],
 );
-my @states = qw(fresh eternal vivified recached stale taken);
+my @states = grep { !($ours && $_ eq 'vivified') }
+    qw(fresh eternal vivified recached stale taken);
 
 # Without a frozen clock a second may have passed.
 sub
@@ -50,6 +56,19 @@ my $stale = { map { $_ => ' X W' } @states };
 my $older = { %$stale, vivified => ' Z X', recached => ' Z X',
 	taken => ' Z X' };
 my $old_ttl = { map { $_ => $state{$_}[2] } @states };
+
+# What differs here: u wins nothing; what is made of a stale value is as stale,
+# and whoever refreshes a value goes on; an older value replaces a stale one
+# only.
+my $unseen = $ours ? { %$seen, stale => ' X W' } : $seen;
+my $joined = $ours ? $keep : $clear;
+$older = { %$keep, map { $_ => $older->{$_} } qw(stale taken) } if $ours;
+sub peek_reply { return $ours && $_[0] eq 'stale' ? "HD X\r\n" : mg_reply(@_) }
+sub
+older_reply
+{
+	return $ours && $_[0] !~ /stale|taken/ ? "EX\r\n" : "HD\r\n";
+}
 
 sub
 all
@@ -89,7 +108,7 @@ my @table = (
 	["mg K\r\n", \&mg_reply, $seen, $old_ttl],
 	["mg K v\r\n", \&mg_v_reply, $seen, $old_ttl],
 	["mg K q\r\n", \&mg_reply, $seen, $old_ttl],
-	["mg K u\r\n", \&mg_reply, $seen, $old_ttl],
+	["mg K u\r\n", \&peek_reply, $unseen, $old_ttl],
 	["mg K N50\r\n", \&mg_reply, $seen, $old_ttl],
 	["mg K R30\r\n", \&mg_reply, $seen, $old_ttl],
 	["mg K R-1\r\n", \&mg_reply, $seen, $old_ttl],
@@ -107,8 +126,8 @@ my @table = (
 	["ms K 1\r\nx\r\n", "HD\r\n", $clear, all(-1)],
 	["ms K 1 MS T50\r\nx\r\n", "HD\r\n", $clear, all(50)],
 	["ms K 1 MR\r\nx\r\n", "HD\r\n", $clear, all(-1)],
-	["ms K 1 MA\r\nx\r\n", "HD\r\n", $clear, $old_ttl],
-	["ms K 1 MP\r\nx\r\n", "HD\r\n", $clear, $old_ttl],
+	["ms K 1 MA\r\nx\r\n", "HD\r\n", $joined, $old_ttl],
+	["ms K 1 MP\r\nx\r\n", "HD\r\n", $joined, $old_ttl],
 	["ms K 1 I\r\nx\r\n", "HD\r\n", $clear, all(-1)],
 	["ms K 1 ME\r\nx\r\n", "NS\r\n", $keep, $old_ttl],
 	["ms K 1 ME I\r\nx\r\n", "NS\r\n", $keep, $old_ttl],
@@ -116,17 +135,17 @@ my @table = (
 	["ms K 1 C1\r\nx\r\n", "EX\r\n", $keep, $old_ttl],
 	["ms K 1 C9999999999\r\nx\r\n", "EX\r\n", $keep, $old_ttl],
 	["ms K 1 C9999999999 I\r\nx\r\n", "EX\r\n", $keep, $old_ttl],
-	["ms K 1 C1 I\r\nx\r\n", "HD\r\n", $older, $old_ttl],
-	["ms K 1 C1 I T50\r\nx\r\n", "HD\r\n", $older, $old_ttl],
-	["ms K 1 C1 I MS\r\nx\r\n", "HD\r\n", $older, $old_ttl],
-	["ms K 1 C1 I MR\r\nx\r\n", "HD\r\n", $older, $old_ttl],
+	["ms K 1 C1 I\r\nx\r\n", \&older_reply, $older, $old_ttl],
+	["ms K 1 C1 I T50\r\nx\r\n", \&older_reply, $older, $old_ttl],
+	["ms K 1 C1 I MS\r\nx\r\n", \&older_reply, $older, $old_ttl],
+	["ms K 1 C1 I MR\r\nx\r\n", \&older_reply, $older, $old_ttl],
 	["ms K 1 C1 I MA\r\nx\r\n", "EX\r\n", $keep, $old_ttl],
 	["ms K 1 C1 I MP\r\nx\r\n", "EX\r\n", $keep, $old_ttl],
 	["set K 0 0 1\r\nx\r\n", "STORED\r\n", $clear, all(-1)],
 	["set K 0 50 1\r\nx\r\n", "STORED\r\n", $clear, all(50)],
 	["replace K 0 50 1\r\nx\r\n", "STORED\r\n", $clear, all(50)],
-	["append K 0 0 1\r\nx\r\n", "STORED\r\n", $clear, $old_ttl],
-	["prepend K 0 0 1\r\nx\r\n", "STORED\r\n", $clear, $old_ttl],
+	["append K 0 0 1\r\nx\r\n", "STORED\r\n", $joined, $old_ttl],
+	["prepend K 0 0 1\r\nx\r\n", "STORED\r\n", $joined, $old_ttl],
 	["add K 0 0 1\r\nx\r\n", "NOT_STORED\r\n", $keep, $old_ttl],
 	["cas K 0 0 1 1\r\nx\r\n", "EXISTS\r\n", $keep, $old_ttl],
 	["ms K 2\r\nabcd", "CLIENT_ERROR bad data chunk\r\n", $keep, $old_ttl],
@@ -182,7 +201,7 @@ for my $row (@table) {
 		s/\bK\b/$key/g for $ask, $want;
 		$c->put($ask);
 		my $got = $c->take(length $want);
-		$c->put("mg $key t u\r\n");
+		$c->put("mg $key t\r\n");
 		is($got . line_without_ticks(), $want . $behind,
 		    "$shown on a key that is $state");
 	}
@@ -206,8 +225,9 @@ outcome
 	$c->put("$command $key $flags$c{$guard}\r\n$data");
 	my $reply = $c->line;
 
-	$c->put("mg $key s f t c\r\n");
+	$c->put("mg $key s f t c u\r\n");
 	my $line = line_without_ticks();
+	$line =~ s/ X$/ X W/ if $ours;	# see u above
 	$line =~ s/ c(\d+)/' c=' . ($1 == $cas ? 'kept'
 	    : $1 == 123456 ? 'E' : $1 > $cas ? 'new' : 'less')/e;
 	return "$reply, $line";
@@ -238,9 +258,11 @@ for my $e ($new ? ('', ' E123456') : '') {
 			['ms', "3$t$e", "HD, HD s3 f0 t$stored c=$set",
 			 'EX', "abc\r\n"],
 			['ms', "3$t$e I F9", "HD, HD s3 f9 t$stored c=$set",
-			 "HD, HD s3 f9 t100 c=$set X W", "abc\r\n"],
+			 $ours ? 'EX' : "HD, HD s3 f9 t100 c=$set X W",
+			 "abc\r\n"],
 			['ms', "3 MR I$e$t", "HD, HD s3 f0 t$stored c=$set",
-			 "HD, HD s3 f0 t100 c=$set X W", "abc\r\n"],
+			 $ours ? 'EX' : "HD, HD s3 f0 t100 c=$set X W",
+			 "abc\r\n"],
 			['ms', "3 MA I$e$t", "HD, HD s5 f5 t100 c=$set",
 			 'EX', "abc\r\n"],
 		) {
@@ -263,7 +285,7 @@ for my $e ($new ? ('', ' E123456') : '') {
 
 # ---- N: a missing item is made, one client wins -----------------------------
 
-dialogue $c, 'vivify: one wins, the others see that', <<'END';
+theirs $c, 'vivify: one wins, the others see that', <<'END';
 > mg v1 N30 v t
 < VA 0 t30 W
 <
@@ -290,7 +312,7 @@ dialogue $c, 'vivify: one wins, the others see that', <<'END';
 < abc
 END
 
-dialogue $c, 'vivify: t, s, f, h, l in place; the letter comes last', <<'END';
+theirs $c, 'vivify: t, s, f, h, l in place; the letter comes last', <<'END';
 > mg v2 v k N30 t s f h l O1
 < VA 0 kv2 t30 s0 f0 h0 l0 O1 W
 <
@@ -314,7 +336,7 @@ dialogue $c, 'vivify: t, s, f, h, l in place; the letter comes last', <<'END';
 < HD Z
 END
 
-newer $c, 'vivify: E numbers the new item', <<'END';
+theirs $c, 'vivify: E numbers the new item', <<'END' if $new;
 > mg v9 N30 E4711 c
 < HD c4711 W
 > mg v9 c E5
@@ -327,7 +349,7 @@ newer $c, 'vivify: E numbers the new item', <<'END';
 < a
 END
 
-dialogue $c, 'vivify: the number guards the store of the winner', <<'END';
+theirs $c, 'vivify: the number guards the store of the winner', <<'END';
 > mg va N30
 < HD W
 > ms va 1 ME
@@ -354,6 +376,102 @@ dialogue $c, 'vivify: the number guards the store of the winner', <<'END';
 < NF
 > mg vb N30
 < HD W
+END
+
+# ---- N: one client gets the lease -------------------------------------------
+
+ours $c, 'lease: one wins, the others see that', <<'END';
+> mg v1 N30 v t
+< VA 0 t30 W
+<
+> mg v1 N30 v t
+< VA 0 t30 Z
+<
+> mg v1 v
+< EN
+> mg v1 k s f O1 N30
+< HD kv1 s0 f0 O1 Z
+> get v1
+< END
+> ms v1 3 T0
+> abc
+< HD
+> mg v1 v t
+< VA 3 t-1
+< abc
+> mg v1 N30 v t
+< VA 3 t-1
+< abc
+END
+
+# 60 s is the longest lease; T and R have no item to act on.
+ours $c, 'lease: t, s, f, h, l in place; the letter comes last', <<'END';
+> mg v2 v k N30 t s f h l O1
+< VA 0 kv2 t30 s0 f0 h0 l0 O1 W
+<
+> mg v3 t N30 k
+< HD t30 kv3 W
+> mg v4 N0 t
+< HD t60 W
+> mg v5 N30 T60 t
+< HD t30 W
+> mg v6 N90 t
+< HD t60 W
+> mg v7 N-1 t
+< HD t60 W
+> mg v7
+< EN
+> mg v8 N30 R60 t
+< HD t30 W
+> mg v8 N30 R60
+< HD Z
+> mg v9 N30 E4711 c
+< HD c* W
+> mg v9 N30 c E5
+< HD c0 Z
+END
+
+ours $c, 'lease: every verb finds nothing but a lease', <<'END';
+> mg va N30
+< HD W
+> ms va 1 C0
+> a
+< NF
+> ms va 1 C5
+> a
+< NF
+> ms va 1 MR
+> b
+< NS
+> append va 0 0 1
+> b
+< NOT_STORED
+> incr va 1
+< NOT_FOUND
+> touch va 0
+< NOT_FOUND
+> gat 0 va
+< END
+> mg va N30
+< HD Z
+> add va 0 0 1
+> a
+< STORED
+> mg va N30 v
+< VA 1
+< a
+> mg vb N30
+< HD W
+> delete vb
+< DELETED
+> delete vb
+< NOT_FOUND
+> mg vb N30
+< HD W
+> md vb
+< HD
+> md vb
+< NF
 END
 
 # ---- R: the item is there, but not for long --------------------------------
@@ -453,8 +571,11 @@ newer $c, 'stale: only the store with the number of the winner counts', <<'END';
 < HD
 > md s I E200
 < HD
+> mg s v
+< VA 1 X W
+< a
 > mg s c v
-< VA 1 c200 X W
+< VA 1 c200 Z X
 < a
 > ms s 1 C100
 > b
@@ -476,7 +597,36 @@ newer $c, 'stale: only the store with the number of the winner counts', <<'END';
 < e
 END
 
-newer $c, 'stale: ms C I of an older number', <<'END';
+ours $c, 'stale: ms C I of an older number', <<'END';
+> ms c 1 E20 T90 F5
+> a
+< HD
+> ms c 1 C15 I E30 T30 F7 k
+> y
+< EX kc
+> md c I E25
+< HD
+> ms c 1 C15 I E30 T30 F7 k
+> y
+< HD kc
+> mg c v t f
+< VA 1 t90 f7 X W
+< y
+> mg c v c
+< VA 1 c30 Z X
+< y
+> ms c 1 C99999999 I
+> y
+< EX
+> ms c 1 I
+> q
+< HD
+> mg c v
+< VA 1
+< q
+END
+
+theirs $c, 'stale: ms C I of an older number', <<'END' if $new;
 > ms c 1 E20 T90 F5
 > a
 < HD
@@ -531,7 +681,8 @@ END
 # ---- time ------------------------------------------------------------------
 
 SKIP: {
-	skip 'the reference has no clock to move', 3 unless $srv->can_advance;
+	skip 'the reference has no clock to move, and no leases', 3
+	    unless $ours;
 
 	dialogue $c, 'items with a future', <<'END';
 > mg t1 N30
@@ -565,8 +716,9 @@ END
 < HD t71
 > mg t3 R72 t
 < HD t71 W
+# the lease of who won is over
 > mg t4 t
-< HD t71 Z X
+< HD t71 X W
 END
 	$srv->advance(1);
 	dialogue $c, 'after the end nobody holds the item, and one wins anew',
@@ -575,16 +727,17 @@ END
 < EN
 > mg t1 N30 t
 < HD t30 W
+# the value has gone, who won it may still bring a new one
 > mg t2
 < EN
 > mg t2 N30 v
-< VA 0 W
+< VA 0 Z
 <
 > mg t3 t
 < HD t70 Z
 > ms t1 1 C1
 > x
-< EX
+< NF
 > flush_all
 < OK
 > mg t1

@@ -50,7 +50,7 @@ outcome
 	s/ c$cas\b/ c=same/g for $reply, $left;
 	s/ c4711\b/ c=E/g for $reply, $left;
 	s/ c([1-9]\d*)\b/ c=new/g for $reply, $left;
-	s/ cas=\d+/ cas=*/, s/(cls|size)=\d+/$1=*/g,
+	s/ birth=\d+ stored=\d+//, s/ cas=\d+/ cas=*/, s/(cls|size)=\d+/$1=*/g,
 	    s/exp=-?(100|99)/exp=100/ for $reply;
 	return "$reply / $left";
 }
@@ -116,6 +116,9 @@ for my $cmd ($new ? qw(mg ms md ma) : ()) {
 
 # ---- an effect -------------------------------------------------------------
 
+# What is left is looked at with u, which takes no lease here.
+my $stale = $srv->is_reference ? ' X W' : ' X';
+
 # [command and flags, what comes of it, needs a server newer than 1.6.18]
 for (
 	['mg k', "HD kKEY | MN / $read"],
@@ -145,7 +148,8 @@ for (
 	['ms F7', 'HD | MN / VA 3 s3 f7 t-1 h0 c=new | 123'],
 	['ms CCAS', "HD | MN / $set"],
 	['ms COTHER', "EX | MN / $same"],
-	['ms C1 I', 'HD | MN / VA 3 s3 f0 t100 h0 c=new X W | 123'],
+	['ms C1 I', $srv->is_reference ?
+	 'HD | MN / VA 3 s3 f0 t100 h0 c=new X W | 123' : "EX | MN / $same"],
 	['ms E4711', 'HD | MN / VA 3 s3 f0 t-1 h0 c=E | 123', 1],
 	['ms ME', "NS | MN / $same"],
 	['ms MR', "HD | MN / $set"],
@@ -158,10 +162,10 @@ for (
 	['md q', "MN / $gone"],
 	['md CCAS', "HD | MN / $gone"],
 	['md COTHER', "EX | MN / $same"],
-	['md I', 'HD | MN / VA 2 s2 f5 t100 h0 c=new X W | 10'],
-	['md I T30', 'HD | MN / VA 2 s2 f5 t30 h0 c=new X W | 10'],
-	['md I F7', 'HD | MN / VA 2 s2 f5 t100 h0 c=new X W | 10'],
-	['md I E4711', 'HD | MN / VA 2 s2 f5 t100 h0 c=E X W | 10', 1],
+	['md I', "HD | MN / VA 2 s2 f5 t100 h0 c=new$stale | 10"],
+	['md I T30', "HD | MN / VA 2 s2 f5 t30 h0 c=new$stale | 10"],
+	['md I F7', "HD | MN / VA 2 s2 f5 t100 h0 c=new$stale | 10"],
+	['md I E4711', "HD | MN / VA 2 s2 f5 t100 h0 c=E$stale | 10", 1],
 	['md x', 'HD | MN / VA 0 s0 f0 t-1 h0 c=same | ', 1],
 	['md x T30', 'HD | MN / VA 0 s0 f0 t30 h0 c=same | ', 1],
 	['md x F7', 'HD | MN / VA 0 s0 f7 t-1 h0 c=same | ', 1],
@@ -205,7 +209,9 @@ for (
 	$new ? (
 		['ms MA N30', 'HD', 1], ['ms MP N30', 'HD', 1],
 		['ms MR N30', 'NS', 0], ['ms C1 MP N30', 'HD', 1],
-		['mg N30 E4711 c', 'HD c4711 W', 1],
+		# (the number of the lease is its token)
+		$srv->is_reference ? ['mg N30 E4711 c', 'HD c4711 W', 1] :
+		['mg N30 E4711 h', 'HD h0 W', 1],
 		['ma N30 E4711 c', 'HD c4711', 1],
 		['md x', 'NF', 0], ['md x I T30 F7 E4711', 'NF', 0],
 	) : (),

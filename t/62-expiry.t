@@ -206,7 +206,9 @@ comes_to
 	is(counted($s, 'curr_items'), 1500, 'items to be changed');
 	my %all = (%how, %sooner, %same);
 	store($s, 100, $all{$_}) for sort keys %all;
-	is(counted($s, 'curr_items'), 1500, 'are changed');
+	# (A lease on a missing key is an item in memcached.)
+	is(counted($s, 'curr_items'), $srv->is_reference ? 1500 : 1400,
+	    'are changed');
 
 	$srv->advance(25);
 	comes_to($s, 'curr_items', 900, 'what was shortened goes sooner');

@@ -25,13 +25,16 @@ in_parallel
 	my ($srv, $work) = @_;
 	my @child;
 
-	# They begin together: when this pipe is closed.
+	# They begin together, when a pipe is closed, and nobody leaves before
+	# all have spoken: a lease ends with its connection.
 	pipe my $wait, my $go or die "pipe: $!";
+	pipe my $stay, my $leave or die "pipe: $!";
 	for my $number (1 .. $CLIENTS) {
 		my $pid = open my $from, '-|';
 		die "fork: $!" unless defined $pid;
 		if ($pid == 0) {
 			close $go;
+			close $leave;
 			my $s = raw_client($srv->port);
 			srand $seed + $number;
 			sysread $wait, my $nothing, 1;
@@ -39,13 +42,18 @@ in_parallel
 			@said = ("died: $@") if $@;
 			print "$_\n" for @said;
 			close STDOUT;
+			sysread $stay, $nothing, 1;
 			POSIX::_exit(0);
 		}
 		push @child, $from;
 	}
 	close $wait;
+	close $stay;
 	close $go;
-	return map { chomp(my @lines = <$_>); close $_; [@lines] } @child;
+	my @said = map { chomp(my @lines = <$_>); [@lines] } @child;
+	close $leave;
+	close $_ for @child;
+	return @said;
 }
 
 # The value of one key: (value, cas), or nothing.

@@ -56,7 +56,7 @@ my $wanted = $ENV{LEASECACHED_COMMANDS} || scaled(200_000, 50_000);
 note "memcached $version, ", scalar $known->rules, " rules, seed $seed";
 
 sub peer { return Differential::Servers::start_peer($binary) }
-sub ours { return Differential::Servers::start(server_binary()) }
+sub ours { return Differential::Servers::start_ours(server_binary()) }
 
 # ---- the comparison itself --------------------------------------------------
 
@@ -80,9 +80,9 @@ my @faults = (
 	[ 'a wrong word' => 3, sub { $_[0] =~ s/\ANOT_STORED/STORED/ } ],
 	[ 'a wrong byte of data' => 3,
 	    sub { $_[0] =~ s/\A4294967296\r/4294967297\r/ } ],
-	[ 'a wrong size' => 3, sub { $_[0] =~ s/\AVALUE (\S+) 7 /VALUE $1 5 / } ],
+	[ 'a wrong size' => 4, sub { $_[0] =~ s/\AVALUE (\S+) 7 /VALUE $1 5 / } ],
 	[ 'a flag that is missing' => 3, sub { $_[0] =~ s/ W\r/\r/ } ],
-	[ 'a wrong lifetime' => 2, sub { $_[0] =~ s/ t100000/ t200000/ } ],
+	[ 'a wrong lifetime' => 3, sub { $_[0] =~ s/ t100000/ t200000/ } ],
 	[ 'gets and mg that tell other CAS numbers' => 4,
 	    sub { $_[0] =~ s/\A(VALUE \S+ \d+ \d+ )(?=\d+\r)/${1}1/ } ],
 	[ 'a line too many' => 3, sub { $_[0] =~ s/\A(NF k.*)/$1NF\r\n/s } ],
@@ -181,29 +181,42 @@ is($d->end, 'exit 0', 'the server ends well');
 
 # ---- counters ---------------------------------------------------------------
 
-# The same requests are counted alike, too.
+# The same requests are counted alike, too.  memcached pads a number or not, as
+# chance has it, and what comes of that may be hidden by noreply: so a difference
+# has to show on fresh servers again.
 SKIP: {
 	skip 'there were failures', 1 if $failed;
-	my $d = Differential->new(known => $known, peer => \&peer,
-	    ours => \&ours);
-	my $batches = Differential::Stream->new(known => $known, plain => 1)
-	    ->batches($seed, STREAM);
-	my $failure = $d->run($batches);
-
-	is($failure && $d->report($failure), undef, 'a stream to count');
-	my %stats = map { $_ => stats_of(raw_client($d->server($_)->port)) }
-	    qw(ours peer);
 	# Not total_items: memcached counts a number that grows as stored.
 	my @names = qw(cmd_get cmd_set cmd_flush cmd_touch get_hits get_misses
 	    delete_hits delete_misses incr_hits incr_misses decr_hits
 	    decr_misses cas_hits cas_misses cas_badval touch_hits touch_misses
 	    store_too_large);
-	is_deeply([ map { "$_ $stats{ours}{$_}" } @names ],
-	    [ map { "$_ $stats{peer}{$_}" } @names ],
-	    'the counters of commands agree')
-	    or diag map { "$_: $stats{ours}{$_}, not $stats{peer}{$_}\n" }
-		grep { $stats{ours}{$_} ne $stats{peer}{$_} } @names;
-	$d->end;
+	my $count = sub {
+		my $d = Differential->new(known => $known, peer => \&peer,
+		    ours => \&ours);
+		my $batches = Differential::Stream->new(known => $known,
+		    plain => 1)->batches($seed, STREAM);
+		my $failure = $d->run($batches);
+		my %stats = map {
+			$_ => stats_of(raw_client($d->server($_)->port))
+		} qw(ours peer);
+
+		$d->end;
+		return ($failure && $d->report($failure), join ', ',
+		    map { "$_ $stats{ours}{$_}, not $stats{peer}{$_}" }
+		    grep { $stats{ours}{$_} ne $stats{peer}{$_} } @names);
+	};
+	my ($failure, $differ) = $count->();
+
+	is($failure, undef, 'a stream to count');
+	if ($differ ne '') {
+		my (undef, $again) = $count->();
+
+		note "the counters differed by chance: $differ"
+		    if $again ne $differ;
+		$differ = '' if $again ne $differ;
+	}
+	is($differ, '', 'the counters of commands agree');
 }
 
 # ---- what depends on memcached's options ------------------------------------

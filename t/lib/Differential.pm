@@ -450,6 +450,8 @@ _differ_part
 			    _close_to(substr($e, 1), substr $o, 1);
 			next if $e =~ /^c!(\d+)$/ && $o eq "c$1";
 			next if $e eq 'c*' && $o =~ /^c[1-9]\d*$/;
+			next if $e eq 'c^' && $o =~ /^c\d{19,}$/ &&
+			    substr($o, 1) >= 2 ** 61;
 			@cas = (substr($e, 1), substr $o, 1), next
 			    if $e =~ /^c\d+$/ && $o =~ /^c\d+$/;
 		}

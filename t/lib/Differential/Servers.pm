@@ -70,6 +70,15 @@ start_peer
 	return start($_[0], '-t', 1, '-o', 'no_lru_maintainer,no_lru_crawler');
 }
 
+# Our server; what is won stays won, as in memcached, for as long as a stream
+# takes.
+sub
+start_ours
+{
+	return start($_[0], '-o',
+	    'lease_default=3600000,lease_max=3600000,token_max=3600');
+}
+
 # A server behind a proxy that passes each reply line through a function.
 sub
 start_faulty

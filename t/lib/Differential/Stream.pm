@@ -23,6 +23,14 @@
 # - a '-' in a value: for numbers from 2^63 on it looks for one, too, and finds
 #   it in what lies behind the item in memory;
 # - lifetimes between 1 second and a day, which could end on one side first.
+#
+# And because what we do is not what memcached does (the rules have each of
+# these):
+# - N on a missing key, which makes an item there and is a lease here, but where
+#   nothing else is asked of it;
+# - md I, ms with C and I, and R that wins, but on keys that are for that: there
+#   nothing is appended, the number of who has won is not asked for, and nobody
+#   looks with u.
 
 #	my $stream = Differential::Stream->new(known => $known);
 #	my $batches = $stream->batches($seed, $n);
@@ -42,6 +50,8 @@ my @KEYS = ('a' .. 'h', qw(key:1 key:2 Zm9v foo %41), "t\tab", "c\x01\x7f",
 my @NUMBER_KEYS = qw(n0 n1 n2 n3 n4);
 # Touched by rules alone.
 my @RULE_KEYS = qw(r0 r1 r2 r3 r4 r5);
+# May be stale, or won.
+my @STALE_KEYS = qw(w0 w1 w2 w3);
 
 # As the meta commands write them with b: some are @KEYS, some can't be
 # written otherwise.
@@ -106,7 +116,9 @@ batches
 	srand $seed;
 	$self->{turn} = $seed * 7;
 	$self->{new_key} = 0;
-	push @batches, { conn => 0, steps => [ step("flush_all\r\n") ] };
+	# What comes first decides which protocol a connection speaks.
+	push @batches, { conn => 0, steps => [ step("flush_all\r\n") ] },
+	    map { { conn => $_, steps => [ step("mn\r\n") ] } } 1, 2;
 	while ($count < $n) {
 		my $size = pick(1, 3, 10, 30, 100, 200, 300);
 		my $batch = chance(0.02) ? _closing() :
@@ -120,8 +132,9 @@ batches
 	}
 	push @batches, { conn => 0, steps => [
 	    (map { step("mg $_ k v f s t c h\r\n") } @KEYS),
-	    map { step("mg $_ k v f s t c\r\n") } @NUMBER_KEYS,
-		@RULE_KEYS ] };
+	    (map { step("mg $_ k v f s t c\r\n") } @NUMBER_KEYS,
+		@RULE_KEYS),
+	    map { step("mg $_ k v f s t\r\n") } @STALE_KEYS ] };
 	return \@batches;
 }
 
@@ -214,8 +227,12 @@ _alone
 
 	my $long = word(251 + rand 20);
 	my @long = @keys;
-	# memcached counts the keys before it.
-	splice @long, $self->{plain} ? 0 : rand(@keys + 1), 0, $long;
+	# memcached counts the keys before it, and marks them as fetched: so that
+	# they are, here as there.
+	my $at = $self->{plain} ? 0 : int rand(@keys + 1);
+	splice @long, $at, 0, $long;
+	push @{ $self->{put_off} }, { conn => int rand 3,
+		steps => [ step("get @keys\r\n") ] } if $at > 0;
 	return { conn => int rand 3, steps => [ $self->_steps(
 	    pick("get @long", "gets @long", "gat 0 $long @keys",
 		"gats 100000 $long @keys", 'watch foo') . "\r\n") ] };
@@ -311,7 +328,7 @@ my @MIX;
 		_touch => 4, _delete => 4, _arith => 10, _bad_chunk => 2,
 		_mg => 14, _ms => 12, _md => 5, _ma => 8, _me => 2, _mn => 1,
 		_meta_error => 3, _junk => 3, _admin => 2, _flush => 0.4,
-		_other => 1, _dialogue => 1, _large => 0.02,
+		_other => 1, _dialogue => 1, _large => 0.02, _stale => 5,
 	);
 	for my $name (sort keys %share) {
 		push @MIX, ($name) x ($share{$name} * 50);
@@ -481,17 +498,63 @@ _arith
 	    "\r\n";
 }
 
+# A key that may be stale or won; what is asked of it is the same everywhere.
+sub
+_stale
+{
+	my ($self) = @_;
+	my $key = pick(@STALE_KEYS);
+	my $value = word(rand 12);
+	my $life = pick(@FOREVER, @FAR);
+	my @flags = grep { chance(0.25) } qw(k O1 q v s f t h l), "T$life",
+	    'R' . pick(0, 30, 150000, 150000, -1, '<<now:150000>>');
+	my $mode = pick('', '', ' MS', ' MR', ' ME') .
+	    pick('', '', ' c', ' k O2', ' q', ' F7', ' I', " T$life");
+
+	return pick(
+		("md $key I" . pick('', ' k', ' q', " T$life") . "\r\n") x 4,
+		(join(' ', "mg $key", @flags) . "\r\n") x 8,
+		("ms $key " . length($value) . "$mode\r\n$value\r\n") x 4,
+		pick(qw(set set add replace)) . " $key 0 $life " .
+		    length($value) . noreply() . "\r\n$value\r\n",
+		"cas $key 0 $life " . length($value) . ' ' . cas_number($key) .
+		    "\r\n$value\r\n",
+		"md $key" . pick('', ' k', ' q', ' C1') . "\r\n",
+		"delete $key" . pick('', '', ' noreply') . "\r\n",
+		"get $key\r\n",
+		"gets $key\r\n", "gat $life $key\r\n",
+		"touch $key $life\r\n",
+	);
+}
+
 # What would be left to chance with other lengths, or other requests before.
 sub
 _dialogue
 {
+	my ($self) = @_;
 	my $key = pick(@KEYS[0 .. 7]);
+	my $none = 'new' . ++$self->{new_key};
 
 	return pick(
 		"set $key 0 0 2\r\n15\r\nma $key T100000 t v\r\nma $key t\r\n",
 		"set $key 0 100000 1\r\n5\r\nma $key T-1 v\r\nma $key v\r\n",
 		"set $key 0 0 1\r\n5\r\nmd $key I\r\nincr $key 1\r\n" .
-		    "mg $key v h\r\nmg $key v h\r\n",
+		    "mg $key v h\r\nmg $key v h\r\n" .
+		    "set $key 0 0 1 noreply\r\n5\r\n",
+		"set $key 0 0 1\r\n5\r\nmd $key I\r\n" .
+		    "ms $key 1 C1 I F7\r\n6\r\nmg $key v f\r\nmg $key v\r\n" .
+		    "set $key 0 0 1 noreply\r\n5\r\n",
+		"set $key 0 0 1\r\n5\r\nmg $key N100000 v t k\r\n",
+		# (A miss that is won is a hit to memcached's counters.)
+		$self->{plain} ? () : (
+			"mg $none N100000 v k\r\nmg $none N100000 v q\r\n" .
+			    "ms $none 1\r\n5\r\nmg $none v t\r\n" .
+			    "delete $none\r\n",
+			"mg $none N100000 f s h\r\n" .
+			    pick("delete $none\r\ndelete $none\r\n",
+				"md $none k\r\nmd $none k\r\n",
+				"md $none q\r\nget $none\r\n"),
+		),
 		"set $key 0 0 2\r\n15\r\ntouch $key 100000\r\n" .
 		    "incr $key 80\r\nmg $key h\r\n",
 		"set $key 0 0 0\r\n\r\nincr $key 1\r\nma $key\r\n",
@@ -642,8 +705,7 @@ token
 		return length $life > 10 && $life =~ /^\d+$/ ? '00' : $life;
 	}
 	return pick(0, 100000, 200000, '<<now:300000>>') if $flag eq 'N';
-	return pick(0, 30, 150000, 150000, -1, '<<now:150000>>', 2592001)
-	    if $flag eq 'R';
+	return pick(0, 30, -1, 2592001) if $flag eq 'R';
 	return pick(0, 5, 7, 4294967295) if $flag eq 'F';
 	return pick(@NUMBERS) if $flag eq 'D' || $flag eq 'J';
 	return pick(qw(S E A P R)) if $flag eq 'M' && $cmd eq 'ms';
@@ -683,13 +745,18 @@ flags
 	# Much here would be quiet otherwise.
 	@flags = grep { !/^q/ } @flags if chance(0.6);
 	my ($life) = map { /^T(.*)/ ? $1 : () } @flags;
-	@flags = grep { !/^t/ } @flags
+	# (An item that goes while it is won leaves a lease, which md finds.)
+	@flags = grep { !/^[tR]/ } @flags
 	    if defined $life && lifetime_over($life);
 	my ($mode) = map { /^M(.)/ ? $1 : () } @flags;
 	@flags = grep { !/^N/ } @flags if $cmd eq 'ms' &&
 	    ($mode // '') =~ /[AP]/ && !$self->{has}{'append N'};
 	# For what is left out here, see 'where we differ from every memcached'
-	# in the table: items made with b, but not by ms, ...
+	# in the table: leases, and what is stale, ...
+	@flags = grep { !/^N/ } @flags if $cmd eq 'mg';
+	@flags = grep { !/^I/ } @flags
+	    if $cmd eq 'md' || $cmd eq 'ms' && grep { /^C/ } @flags;
+	# ... items made with b, but not by ms, ...
 	@flags = grep { !/^N/ } @flags if $cmd ne 'ms' && grep { $_ eq 'b' }
 	    @flags;
 	# ... and numbers that grow while they are stale, or fetched, or touched.
@@ -725,6 +792,9 @@ _ms
 	return meta('ms', $key, length $value, @flags) . "$value\r\n";
 }
 
+# Letters that we know, and memcached doesn't.
+my %OURS_OF = (mg => 'nweV', ms => 'VAHz', md => 'VAUd', ma => '');
+
 # Exactly one thing is wrong, and it isn't the key.
 sub
 _meta_error
@@ -741,8 +811,9 @@ _meta_error
 		$wrong = substr pick(@flags), 0, 1;
 		$wrong .= $self->token($cmd, $wrong, $key);
 	} elsif ($p < 0.55) {
-		$wrong = pick(qw(a d e g i j m n o p r w y z A B G H K Q U V W
-		    Y Z 0 1 9 _)) . pick('', word(2));
+		$wrong = pick(grep { index($OURS_OF{$cmd}, $_) < 0 }
+		    qw(a d e g i j m n o p r w y z A B G H K Q U V W Y Z 0 1 9
+		    _)) . pick('', word(2));
 	} elsif (@letters && $p < 0.85) {
 		$wrong = pick(@letters);
 		$wrong .= pick('', 'x', '1x', '--1', '9x', '1.5');
@@ -759,7 +830,7 @@ _meta_error
 		$wrong = 'k';
 		@flags = grep { !/^k/ } @flags;
 	} else {
-		$wrong = pick(qw(a z Q));
+		$wrong = pick(qw(a y Q));
 	}
 	splice @flags, rand(@flags + 1), 0, $wrong;
 	return meta($cmd, $key, @flags) unless $cmd eq 'ms';
