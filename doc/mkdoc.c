@@ -11,12 +11,14 @@
  *	@IGNORED@      those that are accepted and do nothing, and why
  *	@REFUSED@      those that are refused, and why
  *	@COMMANDS@     src/proto/command.def
+ *	@FLAGS@        src/proto/meta.def
  *	@STATISTICS@   src/base/counter.def
+ *	@LEASES@       src/base/lease_counter.def
  *
  * @VERSION@ and @WIRE_VERSION@ are replaced within a line.
  *
  * Built from this file and src/option_table.c, with -Isrc; needs no library.
- * It runs while building, so it must be rebuilt when one of the three tables
+ * It runs while building, so it must be rebuilt when one of the tables
  * changes (the compiler's dependency files see to that) and run again when it
  * or the prose changed.
  */
@@ -164,7 +166,7 @@ print_refused(void)
 	print_without_effect(true);
 }
 
-/* ---- Commands and statistics --------------------------------------------- */
+/* ---- Commands, flags and statistics -------------------------------------- */
 
 struct entry {
 	const char *name;
@@ -192,6 +194,27 @@ static const struct entry statistics[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct entry leases[] = {
+#if __has_include("base/lease_counter.def")
+#include "base/lease_counter.def"
+#endif
+	{ NULL, NULL, NULL },
+};
+
+/* `commands` is NULL for a flag that all of them know. */
+#define ALL NULL
+#define META(letter, kind, commands, sentence) { #letter, commands, sentence },
+static const struct {
+	const char *letter; /* in quotes */
+	const char *commands;
+	const char *sentence;
+} flags[] = {
+#if __has_include("proto/meta.def")
+#include "proto/meta.def"
+#endif
+	{ NULL, NULL, NULL },
+};
+
 static void
 print_commands(void)
 {
@@ -213,15 +236,41 @@ print_unit(const char *unit)
 }
 
 static void
-print_statistics(void)
+print_counters(const struct entry *e)
 {
-	for (const struct entry *e = statistics; e->name != NULL; e++) {
+	for (; e->name != NULL; e++) {
 		printf(".TP\n\\fB");
 		print_plain(e->name);
 		printf("\\fR (");
 		print_unit(e->unit);
 		printf(")\n");
 		print_sentence(e->sentence);
+	}
+}
+
+static void
+print_statistics(void)
+{
+	print_counters(statistics);
+}
+
+static void
+print_leases(void)
+{
+	print_counters(leases);
+}
+
+/* Of the letters in `commands` each stands for one: m and it. */
+static void
+print_flags(void)
+{
+	for (size_t i = 0; flags[i].letter != NULL; i++) {
+		printf(".TP\n\\fB%c\\fR", flags[i].letter[1]);
+		for (const char *c = flags[i].commands; c && *c != '\0'; c++)
+			printf("%s\\fBm%c\\fR",
+			    c == flags[i].commands ? " (" : ", ", *c);
+		puts(flags[i].commands != NULL ? ")" : "");
+		print_sentence(flags[i].sentence);
 	}
 }
 
@@ -235,7 +284,9 @@ static const struct {
 	{ "@IGNORED@\n", print_ignored },
 	{ "@REFUSED@\n", print_refused },
 	{ "@COMMANDS@\n", print_commands },
+	{ "@FLAGS@\n", print_flags },
 	{ "@STATISTICS@\n", print_statistics },
+	{ "@LEASES@\n", print_leases },
 };
 
 static bool
