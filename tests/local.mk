@@ -132,6 +132,9 @@ endif
 
 .PHONY: fuzz
 
+# Black box, and a proof of what was seen: t/39-history.t.
+include $(srcdir)/tests/history/local.mk
+
 LDADD = tests/libunit.a $(leasecached_libs) $(CUNIT_LIBS)
 
 if HAVE_CUNIT
