@@ -20,6 +20,8 @@ enum {
 	SLOTS_MAX = 1 << 20,
 	TOMBSTONES_MIN = 1 << 12,
 	TOMBSTONES_MAX = 1 << 20,
+	LEASES_MIN = 1 << 17,
+	LEASES_MAX = 1 << 24,
 	TOMBSTONE_TTL = 60,    /* s */
 	LEASE_DEFAULT = 10000, /* ms */
 	LEASE_MAX = 3600000,   /* ms */
@@ -207,6 +209,16 @@ default_tombstones(const struct options *o)
 	return n < TOMBSTONES_MAX ? (uint32_t)n : TOMBSTONES_MAX;
 }
 
+static uint32_t
+default_leases(const struct options *o)
+{
+	size_t n = o->memory_limit / 512;
+
+	if (n < LEASES_MIN)
+		return LEASES_MIN;
+	return n < LEASES_MAX ? (uint32_t)n : LEASES_MAX;
+}
+
 /*
  * Gives a field that was not given its usual value, or that of its limit if
  * that is less; false when what was given is above the limit.
@@ -235,6 +247,8 @@ option_settle_leases(struct option_parse *p)
 		l->tag_slots = default_slots(o);
 	if (l->tombstones == 0)
 		l->tombstones = default_tombstones(o);
+	if (l->leases == 0)
+		l->leases = default_leases(o);
 	if (!settle_below(p, &l->lease_default, LEASE_DEFAULT, l->lease_max,
 		"lease_default is more than lease_max") ||
 	    !settle_below(p, &l->tombstone_ttl, TOMBSTONE_TTL, l->tombstone_max,

@@ -90,7 +90,7 @@ token
 		cmp_ok($each, '<=', 512, 'bytes of memory for each');
 		note(sprintf '%.0f bytes each', $each);
 	}
-	is(leases($control)->{waiter_bytes}, 64 * $n, 'waiter_bytes');
+	is(leases($control)->{waiter_bytes}, 72 * $n, 'waiter_bytes');
 
 	my $value = 'v' x 100;
 	raw_send($control, "ms one 100 C$t\r\n$value\r\n");

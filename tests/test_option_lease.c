@@ -30,7 +30,7 @@ without_an_option_there_are_defaults(void)
 	CHECK_EQ(l->token_max, 600);
 	CHECK_EQ(l->tombstone_ttl, 60);
 	CHECK_EQ(l->tombstone_max, 3600);
-	CHECK_EQ(l->leases, 1000000);
+	CHECK_EQ(l->leases, 131072);
 	CHECK_EQ(l->waiters, 200000);
 	CHECK_EQ(l->waiters_per_key, 0);
 	CHECK_EQ(l->waiters_per_address, 0);

@@ -14,8 +14,8 @@
 #include "cache/cache.h"
 #include "cache/fill.h"
 
-/* What an item with a number needs besides its key: every field, 8 tags. */
-enum { ROOM = sizeof(struct item) + 24 + 8 + 32 + NUM_MAX };
+/* What an item with a number needs besides its key: every field. */
+enum { ROOM = sizeof(struct item) + 24 + 8 + 4 * ITEM_TAGS_MAX + NUM_MAX };
 
 static bool
 is_blank(char c)

@@ -49,6 +49,15 @@ cache_renew(struct cache *c, struct store_local *l, const struct key *key,
 	return lease != NULL;
 }
 
+/* Like a token, a back-off holds for token_max at most: it takes a record. */
+static uint32_t
+backoff_length(const struct cache *c, uint32_t ms)
+{
+	uint64_t most = (uint64_t)c->leases->config->token_max * 1000;
+
+	return ms < most ? ms : (uint32_t)most;
+}
+
 bool
 cache_give_up(struct cache *c, struct store_local *l, const struct key *key,
     uint64_t token, uint32_t backoff_ms, rel_time now)
@@ -61,7 +70,7 @@ cache_give_up(struct cache *c, struct store_local *l, const struct key *key,
 	if (lease != NULL && (lease->backoff || lease->token != token))
 		lease = NULL;
 	if (lease != NULL && backoff_ms > 0)
-		lease_back_off(&st, lease, backoff_ms);
+		lease_back_off(&st, lease, backoff_length(c, backoff_ms));
 	else if (lease != NULL)
 		lease_finish(&st, lease, LEASE_GIVEN_UP);
 	act_end(&st);

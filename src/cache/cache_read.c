@@ -113,8 +113,6 @@ static void
 win(struct act *st, const struct lead_spec *lead, struct item *it,
     struct hit *hit) REQUIRES(st->s->lock)
 {
-	/* A floor whose time is over moves the key clock: before the grant. */
-	tombs_find(&st->c->leases->tombs, st->l, st->key->hash, st->now);
 	hit->won = true;
 	hit->lease_left = lead->lease_ms;
 	hit->token = lease_grant(st, it, lead->lease_ms, lead->cfd, lead->rule);

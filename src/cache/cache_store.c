@@ -184,6 +184,8 @@ note_expired(struct storing *g) REQUIRES(g->st.s->lock)
 		return fill_invalidate(&g->st);
 	if (g->token == 0)
 		fill_set_usual_floor(&g->st, g->old.item, g->spec->version);
+	else
+		fill_raise_floor(&g->st, g->spec->version);
 	return fill_move_clock(&g->st);
 }
 
@@ -214,7 +216,9 @@ publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
 	uint32_t load_ms = 0;
 
-	if (g->lease != NULL && g->lease->token == g->token)
+	/* Another thread's batch, which granted it, may have begun later. */
+	if (g->lease != NULL && g->lease->token == g->token &&
+	    g->st.l->now_ms > g->lease->granted)
 		load_ms = (uint32_t)(g->st.l->now_ms - g->lease->granted);
 	if (g->spec->versioned && g->token == 0 && g->old.item != NULL)
 		/* For the floor that follows, what is replaced is gone. */
@@ -241,7 +245,8 @@ publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 
 /*
  * An older number with I: the value is kept as stale, in the place of one that
- * is stale already.  A lease to refresh it goes on.
+ * is stale already.  It is a store all the same: a lease that was to refresh
+ * the old one goes on, but what its holder brings is refused by F5.
  */
 static enum result
 publish_older(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)

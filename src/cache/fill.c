@@ -203,6 +203,15 @@ fill_set_usual_floor(struct act *st, const struct item *old, uint64_t version)
 	    st->now + st->c->leases->config->tombstone_ttl);
 }
 
+void
+fill_raise_floor(struct act *st, uint64_t version)
+{
+	struct tomb *tomb = find_tomb(st);
+
+	if (tomb != NULL && tomb->floor < version)
+		tomb->floor = version;
+}
+
 uint64_t
 fill_move_clock(struct act *st)
 {
@@ -229,14 +238,12 @@ static void
 note_version(struct act *st, const struct store_spec *spec,
     const struct item *it, bool fill) REQUIRES(st->s->lock)
 {
-	struct tomb *tomb;
-
 	if (!spec->versioned)
 		fill_move_base(st, item_stored(it));
 	else if (!fill)
 		fill_set_usual_floor(st, NULL, spec->version);
-	else if ((tomb = find_tomb(st)) != NULL && tomb->floor < spec->version)
-		tomb->floor = spec->version;
+	else
+		fill_raise_floor(st, spec->version);
 }
 
 void

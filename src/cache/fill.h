@@ -68,7 +68,10 @@ uint64_t fill_invalidate(struct act *st) REQUIRES(st->s->lock);
 void fill_set_floor(struct act *st, const struct item *old, uint64_t version,
     rel_time until) REQUIRES(st->s->lock);
 
-/* The same for as long as usual. */
+/* Raises the floor of a record that is there. */
+void fill_raise_floor(struct act *st, uint64_t version) REQUIRES(st->s->lock);
+
+/* As fill_set_floor(), for as long as usual. */
 void fill_set_usual_floor(struct act *st, const struct item *old,
     uint64_t version) REQUIRES(st->s->lock);
 

@@ -72,8 +72,11 @@ new_record(struct act *st) REQUIRES(st->s->lock)
 static uint64_t
 new_token(struct act *st) REQUIRES(st->s->lock)
 {
-	uint64_t seq = store_next_seq(st->c->store);
+	uint64_t seq;
 
+	/* A floor whose time is over moves the key clock: before the grant. */
+	tombs_find(&st->c->leases->tombs, st->l, st->key->hash, st->now);
+	seq = store_next_seq(st->c->store);
 	clocks_granted(&st->c->store->clocks, seq);
 	return lease_token(st->c->leases->secret, st->key, seq);
 }
@@ -218,6 +221,9 @@ lease_answer(struct act *st, struct lease *lease, struct item *it,
 	}
 	if (lease->queue != NULL && it != NULL)
 		a = make_answer(st, it);
+	if (a != NULL)
+		shard_hit(st->s, table_locate(&st->s->table, st->key->hash, it),
+		    it, st->now);
 	wait_dismiss(st, lease,
 	    a != NULL      ? WAIT_VALUE :
 		it != NULL ? WAIT_AGAIN :
@@ -293,7 +299,10 @@ revoke_bucket(struct act *st, struct lease *lease) REQUIRES(st->s->lock)
 		struct key key = lease_key(lease);
 
 		st->key = &key;
-		lease_finish(st, lease, LEASE_REVOKED);
+		/* What was granted since then is good. */
+		if (lease_token_seq(lease->token) <
+		    atomic_load(&st->c->store->flush_clock))
+			lease_finish(st, lease, LEASE_REVOKED);
 		lease = next;
 	}
 }

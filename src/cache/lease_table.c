@@ -24,7 +24,8 @@ count_bytes(struct leases *ls, int64_t bytes)
 static size_t
 lease_size(const struct lease *lease)
 {
-	return sizeof(*lease) + lease->key_len;
+	/* with its place in the heap */
+	return sizeof(*lease) + lease->key_len + sizeof(struct heap_node *);
 }
 
 struct leases *

@@ -37,6 +37,12 @@ lease_token(const uint8_t secret[LEASE_SECRET_SIZE], const struct key *key,
 	return TOKEN_BASE + (seq << MAC_BITS) + mac(secret, key, seq);
 }
 
+uint64_t
+lease_token_seq(uint64_t token)
+{
+	return (token - TOKEN_BASE) >> MAC_BITS;
+}
+
 bool
 lease_token_read(const uint8_t secret[LEASE_SECRET_SIZE], const struct key *key,
     uint64_t token, uint64_t *seq)
@@ -45,6 +51,6 @@ lease_token_read(const uint8_t secret[LEASE_SECRET_SIZE], const struct key *key,
 
 	if (token < TOKEN_BASE || token >= 2 * TOKEN_BASE)
 		return false;
-	*seq = (token - TOKEN_BASE) >> MAC_BITS;
+	*seq = lease_token_seq(token);
 	return bits == mac(secret, key, *seq);
 }

@@ -27,6 +27,9 @@ enum { LEASE_SECRET_SIZE = 16 };
 uint64_t lease_token(const uint8_t secret[LEASE_SECRET_SIZE],
     const struct key *key, uint64_t seq);
 
+/* The number of the grant that a token was made for. */
+uint64_t lease_token_seq(uint64_t token);
+
 /* Whether the token was made for this key; *seq is its grant's number. */
 bool lease_token_read(const uint8_t secret[LEASE_SECRET_SIZE],
     const struct key *key, uint64_t token, uint64_t *seq);

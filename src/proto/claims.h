@@ -23,30 +23,35 @@
 struct exec;
 struct session;
 
+/* One for each key; found by its hash. */
 struct claim {
 	uint64_t hash;
 	uint64_t token; /* 0: no lease, only a guard */
-	uint64_t guard; /* number of the miss; 0 none */
+	uint64_t guard; /* 1 + the number of the last miss; 0 none */
 };
 
+/* An open-addressed table; a place without token and guard is free. */
 struct claims {
-	uint32_t count, room;
+	uint32_t count, room; /* room: a power of two */
+	bool more;            /* there were too many to note */
 	struct claim claim[];
 };
 
-/*
- * Notes a lease, a guard, or both.  False for want of memory: the lease will
- * not end with the connection, only by time.
- */
-bool claims_add(struct session *s, struct exec *x, struct claim claim);
+enum { CLAIMS_MAX = 16384 /* of a connection; what is more ends by time */ };
 
-/* The number of the last miss of a key under a rule with guard; 0 none. */
+/* Notes a lease, a guard, or both. */
+void claims_add(struct session *s, struct exec *x, struct claim claim);
+
+/* 1 + the number of the last miss of a key under a rule with guard; 0 none. */
 uint64_t claims_guard(const struct session *s, uint64_t hash);
+
+/* The guard has spoken: it does so once for each miss. */
+void claims_unguard(struct session *s, uint64_t hash);
 
 /* Forgets what there is of a key: the connection has stored it. */
 void claims_forget(struct session *s, uint64_t hash);
 
-/* Whether a lease of the connection is live. */
+/* Whether a lease of the connection may be live. */
 bool claims_any(struct session *s, struct exec *x);
 
 /* Ends all leases of the connection. */

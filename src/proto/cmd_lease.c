@@ -93,8 +93,12 @@ cmd_lease_get(struct exec *x, struct request *req)
 		res = one_key(x, req, &key, alone);
 		if (res == RESULT_PARKED)
 			return STEP_PARK;
-		if (res == RESULT_BUSY)
-			break;
+		if (res == RESULT_BUSY) {
+			s->resume = 0;
+			SAY(req,
+			    "SERVER_ERROR refcount overflow during fetch\r\n");
+			return STEP_DONE;
+		}
 	}
 	s->resume = 0;
 	SAY(req, "END\r\n");

@@ -127,7 +127,8 @@ put_flags(struct exec *x, struct outbuf *o, const struct meta *m,
 	for (unsigned i = 0; i < m->flags; i++)
 		switch (m->flag[i].p[0]) {
 		case 'T':
-			exptime = hit->stale ? exptime : m->T;
+			if (!hit->stale || exptime == 0 || exptime > x->now)
+				exptime = m->T;
 			break;
 		case 's':
 			OUT_LITERAL(o, " s");

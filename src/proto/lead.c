@@ -179,11 +179,14 @@ resume(struct exec *x, struct session *s, const struct key *key,
 	*wait = false;
 	switch (outcome) {
 	case WAIT_VALUE:
-		*res = take_value(x, w, spec, hit);
+		/* A touch has to be done where the item stands. */
+		*res = spec->touch ? RESULT_MISS : take_value(x, w, spec, hit);
 		answered = *res != RESULT_MISS;
 		*wait = !answered;
 		if (answered)
 			COUNT(x->counters, wait_served);
+		else
+			COUNT(x->counters, wait_repeated);
 		break;
 	case WAIT_LEASE:
 		lead->handed = w->token;
@@ -194,6 +197,7 @@ resume(struct exec *x, struct session *s, const struct key *key,
 		break;
 	case WAIT_AGAIN:
 		*wait = true;
+		COUNT(x->counters, wait_repeated);
 		break;
 	default:
 		/* What it waited for has not come: it is not to load itself. */
@@ -222,7 +226,7 @@ note(struct exec *x, struct session *s, const struct key *key,
 		claim.token = hit->token;
 	if (lead->rule != NULL && lead->rule->guard &&
 	    (hit->absent || hit->won))
-		claim.guard = before;
+		claim.guard = before + 1;
 	if (claim.token != 0 || claim.guard != 0)
 		claims_add(s, x, claim);
 }
@@ -319,10 +323,11 @@ lead_extra(const struct exec *x, const struct store_request *sr,
 }
 
 void
-lead_guarded(struct exec *x, const struct key *key)
+lead_guarded(struct exec *x, struct session *s, const struct key *key)
 {
 	const struct coalesce_rule *rule = lead_rule(x, key);
 
+	claims_unguard(s, key->hash);
 	if (rule != NULL)
 		count_rule(&counts_of(x, rule)->guard_refused);
 }

@@ -47,8 +47,8 @@ uint32_t lead_by_rule(const struct coalesce_rule *rule, struct lead_spec *lead,
 const struct item_extra *lead_extra(const struct exec *x,
     const struct store_request *sr, struct item_extra *extra);
 
-/* Counts a store that the guard of the key's rule refused. */
-void lead_guarded(struct exec *x, const struct key *key);
+/* A store was refused by the guard of the key's rule: it has spoken. */
+void lead_guarded(struct exec *x, struct session *s, const struct key *key);
 
 /* The wait of a session ends with this outcome; its turn is next. */
 void lead_wake(struct session *s, struct exec *x, enum wait_outcome outcome);

@@ -177,12 +177,13 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	COUNT(x->counters, cmd_set);
 	spec.guard = claims_guard(req->s, sr->key.hash);
 	spec.guarded = spec.guard != 0;
+	spec.guard--;
 	*res = cache_store(x->cache, x->local, &sr->key, it, &spec, x->now,
 	    done);
 	if (*res == RESULT_STORED)
 		claims_forget(req->s, sr->key.hash);
 	if (UNLIKELY(done->by_guard))
-		lead_guarded(x, &sr->key);
+		lead_guarded(x, req->s, &sr->key);
 	if (*res == RESULT_TOO_LARGE)
 		COUNT(x->counters, store_too_large);
 	if (*res == RESULT_NO_MEMORY)

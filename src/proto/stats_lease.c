@@ -30,7 +30,7 @@ note_lease(struct lease_note *note, const struct lease *lease, uint64_t now_ms)
 {
 	note->key_len = lease->key_len;
 	memcpy(note->key, lease->key, lease->key_len);
-	note->age = now_ms - lease->granted;
+	note->age = now_ms > lease->granted ? now_ms - lease->granted : 0;
 	note->left = lease->timer.key > now_ms ? lease->timer.key - now_ms : 0;
 	note->waiters = lease->waiters;
 	note->cfd = lease->cfd;
@@ -139,7 +139,8 @@ stats_leases(struct exec *x, struct text *text)
 	NUMBER("waiters_most", atomic_load(&ls->waiting_most));
 	NUMBER("tombstones", tombs_count(&ls->tombs));
 	NUMBER("lease_bytes", atomic_load(&ls->bytes));
-	NUMBER("waiter_bytes", waiting * sizeof(struct waiter));
+	NUMBER("waiter_bytes",
+	    waiting * (sizeof(struct waiter) + sizeof(struct heap_node *)));
 	NUMBER("tombstone_bytes", tombs_bytes(&ls->tombs));
 	NUMBER("clock_bytes", clocks_key_bytes(clocks));
 	NUMBER("tag_clock_bytes", clocks_tag_bytes(clocks));

@@ -416,6 +416,16 @@ serve(struct conn *c)
 	}
 }
 
+/* Behind unread bytes a reset does not show in what is read. */
+static bool
+is_reset(const struct conn *c)
+{
+	socklen_t len = sizeof(errno);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errno, &len) == 0 &&
+	    errno != 0;
+}
+
 /*
  * Something happened to a connection whose request is parked.  GO_ON when that
  * ends its wait.
@@ -431,7 +441,7 @@ look_at_parked(struct conn *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return BLOCKED;
-	if (n < 0)
+	if (n < 0 || (n > 0 && is_reset(c)))
 		return fail(c);
 	if (n > 0 && !c->hung_up && !c->session.parks_unasked) {
 		if (!c->edges && !wait_for(c, EV_READ | EV_CLOSED | EV_ET))
@@ -456,7 +466,7 @@ check_heir(struct conn *c)
 	    c->session.waiter->outcome != WAIT_LEASE)
 		return;
 	n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n == 0 || c->hung_up ||
+	if (n == 0 || c->hung_up || (n > 0 && is_reset(c)) ||
 	    (n < 0 && errno != EAGAIN && errno != EINTR))
 		session_end_wait(&c->session, &c->w->exec);
 }

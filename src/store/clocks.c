@@ -64,8 +64,13 @@ clocks_sample(struct clocks *c, rel_time now, uint64_t seq)
 
 	lock_take(&c->lock);
 	at = atomic_load(&c->sampled);
-	if (at == 0 || at > now)
-		at = now - 1; /* the first, or tests moved the time back */
+	if (at > now) {
+		/* A batch that began earlier, or tests moved the time back. */
+		lock_drop(&c->lock);
+		return;
+	}
+	if (at == 0)
+		at = now - 1;
 	else if (now - at > samples)
 		at = now - samples; /* a pause longer than the ring */
 	while (at < now)
