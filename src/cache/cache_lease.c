@@ -49,6 +49,23 @@ cache_renew(struct cache *c, struct store_local *l, const struct key *key,
 	return lease != NULL;
 }
 
+void
+cache_inherit(struct cache *c, struct store_local *l, const struct key *key,
+    uint64_t token, uint32_t ms, int cfd, rel_time now)
+{
+	struct act st = act_begin(c, l, key, now);
+	struct lease *lease;
+
+	shard_lock(st.s);
+	lease = lease_find(&st);
+	if (lease != NULL && !lease->backoff && lease->token == token) {
+		lease->cfd = cfd;
+		lease->granted = l->now_ms;
+		lease_table_move(st.ls, lease, l->now_ms + ms);
+	}
+	act_end(&st);
+}
+
 /* Like a token, a back-off holds for token_max at most: it takes a record. */
 static uint32_t
 backoff_length(const struct cache *c, uint32_t ms)

@@ -46,6 +46,10 @@ bool cache_is_token(const struct cache *c, const struct key *key, uint64_t n);
 bool cache_renew(struct cache *c, struct store_local *l, const struct key *key,
     uint64_t token, uint32_t ms, rel_time now, struct hit *hit);
 
+/* A waiter takes the lease that came with a value which does not do for it. */
+void cache_inherit(struct cache *c, struct store_local *l,
+    const struct key *key, uint64_t token, uint32_t ms, int cfd, rel_time now);
+
 /*
  * Ends a live lease, found by hash and token alone: given up, with a back-off
  * of that many ms (0: none), or because its connection ends.  False when it is

@@ -206,10 +206,32 @@ make_answer(struct act *st, struct item *it) REQUIRES(st->s->lock)
 	return a;
 }
 
+/*
+ * The value may not do for all: who is left gets a new lease at once, behind
+ * which the others of his kind wait again.
+ */
+static void
+will(struct act *st, struct lease *lease, struct wait_queue *q, struct item *it)
+    REQUIRES(st->s->lock)
+{
+	q->will = true;
+	q->token = lease->token = new_token(st);
+	lease->granted = st->l->now_ms;
+	lease->cfd = -1;
+	lease_table_move(st->ls, lease,
+	    st->l->now_ms + st->c->leases->config->lease_default);
+	it->word |= ITEM_WON;
+	st->ls->live++;
+	COUNT(st->l->counters, lease_granted);
+	COUNT(st->l->counters, lease_handed_over);
+	publish(st, "lease_hand_over", lease->token, 0, -1);
+}
+
 void
 lease_answer(struct act *st, struct lease *lease, struct item *it,
     enum lease_end how)
 {
+	struct wait_queue *needy = wait_needy(lease);
 	struct answer *a = NULL;
 
 	if (!lease->backoff) {
@@ -229,7 +251,10 @@ lease_answer(struct act *st, struct lease *lease, struct item *it,
 		it != NULL ? WAIT_AGAIN :
 			     WAIT_TIMEOUT,
 	    a, 0);
-	lease_table_remove(st, lease);
+	if (a != NULL && needy != NULL)
+		will(st, lease, needy, it);
+	else
+		lease_table_remove(st, lease);
 }
 
 void

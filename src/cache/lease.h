@@ -200,6 +200,9 @@ void lease_table_move(struct lease_shard *ls, struct lease *lease,
 /* Whether a waiter is willing: then a thread has inherited the lease. */
 bool wait_inherit(struct act *st, struct lease *lease, uint64_t token)
     REQUIRES(st->s->lock);
+/* The queue of the oldest willing waiter whom not any value will do, or NULL.
+ */
+struct wait_queue *wait_needy(const struct lease *lease);
 /* Tells all waiters, and parts them from the lease. */
 void wait_dismiss(struct act *st, struct lease *lease,
     enum wait_outcome outcome, struct answer *answer, uint64_t until)

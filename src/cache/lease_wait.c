@@ -88,6 +88,8 @@ lease_park(struct act *st, struct lease *lease, struct waiter *w,
 	q->last = w;
 	if (w->lease_ms != 0 && q->oldest == 0)
 		q->oldest = w->token;
+	if (w->lease_ms != 0 && w->needs && q->needy == 0)
+		q->needy = w->token;
 	lease->waiters++;
 	return true;
 }
@@ -107,6 +109,17 @@ wait_inherit(struct act *st, struct lease *lease, uint64_t token)
 	heir->token = token;
 	notify(st->l, heir);
 	return true;
+}
+
+struct wait_queue *
+wait_needy(const struct lease *lease)
+{
+	struct wait_queue *heir = NULL;
+
+	for (struct wait_queue *q = lease->queue; q != NULL; q = q->next)
+		if (q->needy != 0 && (heir == NULL || q->needy < heir->needy))
+			heir = q;
+	return heir;
 }
 
 void
@@ -152,6 +165,15 @@ unlink_waiter(struct wait_queue *q, struct waiter *w)
 	*(w->next != NULL ? &w->next->prev : &q->last) = w->prev;
 }
 
+/* The arrival of the next who takes a lease, 0 none. */
+static uint64_t
+next_willing(const struct waiter *w, bool needs)
+{
+	while (w != NULL && (w->lease_ms == 0 || (needs && !w->needs)))
+		w = w->next;
+	return w != NULL ? w->token : 0;
+}
+
 /* The same under the lock, while the lease is there. */
 static void
 take_out(struct wait_queue *q, struct waiter *w)
@@ -160,11 +182,10 @@ take_out(struct wait_queue *q, struct waiter *w)
 
 	unlink_waiter(q, w);
 	q->lease->waiters--;
-	if (q->oldest != w->token)
-		return;
-	while (next != NULL && next->lease_ms == 0)
-		next = next->next;
-	q->oldest = next != NULL ? next->token : 0;
+	if (q->oldest == w->token)
+		q->oldest = next_willing(next, false);
+	if (q->needy == w->token)
+		q->needy = next_willing(next, true);
 }
 
 static void
@@ -236,12 +257,19 @@ wait_next(struct wait_queue *q)
 {
 	struct waiter *w = q->first;
 
+	while (w != NULL && q->will && w->token != q->needy)
+		w = w->next;
 	if (w == NULL)
 		return NULL;
 	unlink_waiter(q, w);
 	q->out++;
 	w->fetched = true;
 	w->outcome = q->outcome;
+	if (q->will) {
+		q->will = false;
+		w->heir = true;
+		w->token = q->token;
+	}
 	return w;
 }
 
@@ -252,11 +280,15 @@ wait_leave(struct cache *c, struct store_local *l, struct waiter *w,
 	struct wait_queue *q = w->queue;
 	struct key key = { .hash = q->hash };
 	struct act st = act_begin(c, l, &key, now);
-	bool is_done;
+	bool is_done, was_heir;
 
 	w->queue = NULL;
 	if (q->final) {
 		unlink_waiter(q, w);
+		if (q->will && w->token == q->needy) {
+			q->will = false;
+			cache_abandon(c, l, q->hash, q->token, now);
+		}
 		return; /* whoever answers the rest frees it */
 	}
 	shard_lock(st.s);
@@ -272,7 +304,12 @@ wait_leave(struct cache *c, struct store_local *l, struct waiter *w,
 	is_done = q->first == NULL && !q->posted;
 	if (is_done && q->lease != NULL)
 		detach(q);
+	was_heir = q->will && w->token == q->needy;
+	if (was_heir)
+		q->will = false;
 	act_end(&st);
+	if (was_heir)
+		cache_abandon(c, l, key.hash, q->token, now);
 	if (is_done)
 		free_queue(c, l, q);
 }

@@ -48,9 +48,11 @@ struct waiter {
 	void *owner;              /* whoever parked it */
 	uint64_t token;    /* WAIT_LEASE: its; else the order of arrival */
 	uint32_t lease_ms; /* the length it wants; 0: never handed one */
-	uint32_t cfd : 24; /* of its connection, for `stats leases` */
-	uint32_t outcome : 7;
+	uint32_t cfd : 23; /* of its connection, for `stats leases` */
+	uint32_t outcome : 6;
 	uint32_t fetched : 1; /* taken out of the queue, to be answered */
+	uint32_t needs : 1;   /* not any value will do (mg V<n>) */
+	uint32_t heir : 1; /* if the value won't do, the lease `token` is its */
 };
 
 struct wait_queue {
@@ -72,6 +74,8 @@ struct wait_queue {
 	struct lease *lease; /* NULL: it has ended */
 	struct wait_queue *next;
 	uint64_t oldest; /* arrival of the oldest willing; 0 none */
+	uint64_t needy;  /* the same of those with needs */
+	bool will;       /* beside the value: the lease `token` for the needy */
 	uint64_t token;  /* for the oldest willing, if it is the heir */
 	uint64_t until;  /* ms: the end of WAIT_BACKOFF */
 	struct answer *answer;

@@ -120,7 +120,8 @@ park(struct exec *x, struct session *s, const struct key *key,
 	}
 	w->owner = s->conn;
 	w->lease_ms = lead->lead ? lead->lease_ms : 0;
-	w->cfd = (uint32_t)s->cfd & 0xffffff;
+	w->cfd = (uint32_t)s->cfd & 0x7fffff;
+	w->needs = lead->versioned;
 	lead->waiter = w;
 	lead->mailbox = x->mailbox;
 	*res = cache_read(x->cache, x->local, key, spec, x->now, x->scratch,
@@ -162,6 +163,36 @@ take_value(struct exec *x, const struct waiter *w, const struct read_spec *spec,
 	return RESULT_HIT;
 }
 
+/* The lease for which the request waited is its own now. */
+static void
+inherit(struct exec *x, struct session *s, const struct key *key,
+    struct lead_spec *lead, uint64_t token)
+{
+	lead->handed = token;
+	claims_add(s, x, (struct claim){ .hash = key->hash, .token = token });
+	COUNT(x->counters, wait_handed);
+}
+
+/* A value came; who it does not do for may have a lease with it. */
+static void
+after_value(struct exec *x, struct session *s, const struct key *key,
+    struct lead_spec *lead, bool answered)
+{
+	const struct waiter *w = s->waiter;
+
+	if (answered)
+		COUNT(x->counters, wait_served);
+	if (w->heir && answered) {
+		cache_abandon(x->cache, x->local, key->hash, w->token, x->now);
+	} else if (w->heir) {
+		cache_inherit(x->cache, x->local, key, w->token, w->lease_ms,
+		    s->cfd, x->now);
+		inherit(x, s, key, lead, w->token);
+	} else if (!answered) {
+		COUNT(x->counters, wait_repeated);
+	}
+}
+
 /*
  * What the end of the wait gave.  True when that answers the request; else it
  * is read once more, in *lead as the outcome demands, and *wait says whether it
@@ -183,17 +214,11 @@ resume(struct exec *x, struct session *s, const struct key *key,
 		*res = spec->touch ? RESULT_MISS : take_value(x, w, spec, hit);
 		answered = *res != RESULT_MISS;
 		*wait = !answered;
-		if (answered)
-			COUNT(x->counters, wait_served);
-		else
-			COUNT(x->counters, wait_repeated);
+		after_value(x, s, key, lead, answered);
 		break;
 	case WAIT_LEASE:
-		lead->handed = w->token;
-		claims_add(s, x,
-		    (struct claim){ .hash = key->hash, .token = w->token });
+		inherit(x, s, key, lead, w->token);
 		*wait = true;
-		COUNT(x->counters, wait_handed);
 		break;
 	case WAIT_AGAIN:
 		*wait = true;
@@ -343,7 +368,7 @@ lead_wake(struct session *s, struct exec *x, enum wait_outcome outcome)
 		heap_remove(x->waits, &w->timer);
 	if (w->outcome == WAIT_LEASE)
 		cache_abandon(x->cache, x->local, w->hash, w->token, x->now);
-	w->outcome = outcome & 0x7f;
+	w->outcome = outcome & 0x3f;
 }
 
 void
@@ -355,6 +380,9 @@ lead_end(struct session *s, struct exec *x)
 		if (w->outcome == WAIT_LEASE)
 			cache_abandon(x->cache, x->local, w->hash, w->token,
 			    x->now);
+		else if (w->heir)
+			cache_abandon(x->cache, x->local, w->queue->hash,
+			    w->token, x->now);
 		COUNT(x->counters, wait_gone);
 		end_wait(s, x);
 	}
