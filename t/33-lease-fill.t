@@ -7,8 +7,7 @@
 
 use Leasecached;
 use Leasecached::Lease;
-use Leasecached::Proc ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 plan skip_all => 'memcached knows none of this' if Leasecached->is_reference;
 
