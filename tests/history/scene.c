@@ -113,6 +113,16 @@ fill_with(struct drive *d, uint64_t version, const char *flags)
 	    j->token, flags);
 }
 
+/* Time for others to be parked, more likely than not. */
+static void
+let_them_park(struct drive *d)
+{
+	for (int i = 0; i < 8; i++) {
+		client_ask(operator_of(d), SHAPE_LINE, "mn");
+		settle_operator(d);
+	}
+}
+
 /* ---- many that miss at once ---------------------------------------------- */
 
 enum act { GIVE_UP, LEAVE, REFUSED, DELETE, MARK, FLUSH, ACTS };
@@ -158,11 +168,12 @@ static void
 herd(struct drive *d)
 {
 	int key = 0;
-	unsigned turns = (unsigned)rng_below(&d->rng, 5), i;
+	unsigned turns = 1 + (unsigned)rng_below(&d->rng, 4), i;
 
 	begin(d, "many miss at once");
 	for (size_t c = 1; c < d->set.n; c++)
 		lead(d, &d->set.client[c], key, LONG_LEASE, "");
+	let_them_park(d);
 	for (i = 0; i < turns && await(d, i + 1); i++)
 		end_lease(d, key, (enum act)rng_below(&d->rng, ACTS));
 	if (i == turns && await(d, i + 1))
@@ -318,6 +329,7 @@ coalesce(struct drive *d)
 		p->key = key;
 		p->wait = d->patience;
 	}
+	let_them_park(d);
 	for (i = 0; i < turns && await(d, i + 1); i++)
 		client_leave(winner(d, &j), LEAVE_CLOSE);
 	if (i == turns && await(d, i + 1)) {
