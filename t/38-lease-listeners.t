@@ -82,7 +82,7 @@ n> delete {k}
 n< DELETED
 a> cas {k} 0 0 3 {t}
 a> old
-a< NOT_STORED
+a< EXISTS
 n> get {k}
 n< END
 b> gats 100 {k}
@@ -394,7 +394,7 @@ SKIP: {
 	($token) = $gets->($c[0], 'l') =~ /^0 0 (\d+)$/;
 	$c[1]->put("delete l\r\n");
 	is($c[1]->line, 'DELETED', 'nutcracker: a delete in between');
-	is($cas->($c[0], 'l', $token // 0), 'NOT_STORED', 'and cas does not');
+	is($cas->($c[0], 'l', $token // 0), 'EXISTS', 'and cas does not');
 	kill TERM => $pid;
 	waitpid $pid, 0;
 }

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "base/num.h"
+#include "cache/cache_lease.h"
 #include "proto/command.h"
 #include "proto/events.h"
 #include "proto/pending.h"
@@ -101,6 +102,10 @@ cmd_store(struct exec *x, struct request *req)
 	}
 	if (body_store(x, req, &sr, &step, &res, &done) != BODY_STORED)
 		return step;
+	/* Clients that fill by cas know no NOT_STORED of it. */
+	if (sr.spec.compare && res == RESULT_REFUSED &&
+	    cache_is_token(x->cache, &sr.key, sr.spec.cas))
+		res = RESULT_EXISTS;
 	event_store(x, req, &sr, res, &done);
 	prefix_count(x->env->prefixes, &sr.key, PREFIX_SET);
 	tally_cas(x, &sr.spec, res);
