@@ -313,6 +313,8 @@ store_nothing(struct model *m, const struct store_spec *spec, struct known *k,
 	else if (!fill)
 		model_raise_floor(k, stands, spec->version,
 		    m->now + MODEL_FLOOR_S);
+	else if (k->floored && k->floor < spec->version)
+		k->floor = spec->version;
 	k->clock = ++m->event;
 	k->present = false;
 	if (k->leased)
