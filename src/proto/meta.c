@@ -132,11 +132,12 @@ meta_drop(struct meta *m, const char *dropped)
 bool
 meta_tag(const struct meta *m, size_t *at, struct token *tag)
 {
-	const char *p = m->tags.p + *at, *end = m->tags.p + m->tags.len;
-	const char *comma;
+	const char *p, *end, *comma;
 
 	if (*at >= m->tags.len)
 		return false;
+	p = m->tags.p + *at;
+	end = m->tags.p + m->tags.len;
 	comma = memchr(p, ',', (size_t)(end - p));
 	*tag = (struct token){ p, (size_t)((comma != NULL ? comma : end) - p) };
 	*at += tag->len + 1;
