@@ -104,6 +104,26 @@ b> mg {k} v V
 b< EN
 END
 
+talk $t, 'MR ends what is known to be absent, in an older version', <<'END';
+b> ms {k} 0 z V2
+b>
+b< HD
+b> ms {k} 1 V3 MR
+b> x
+b< NS
+b> mg {k} v V w0
+b< EN
+b> ms {k1} 0 z V5
+b>
+b< HD
+b> ms {k1} 1 V3 MR
+b> x
+b< NS
+b> mg {k1} v V w0
+b< VA 0 V5 z
+b<
+END
+
 talk $t, 'a versioned write that has expired on arrival leaves its floor',
     <<'END';
 b> ms {k} 1 V5 T-1
@@ -114,6 +134,23 @@ b> o
 b< NS V5
 b> mg {k} v V
 b< EN
+END
+
+# ---- a guard is for those who have no versions --------------------------------
+
+my $guarded = Leasecached->start('-o', 'coalesce=k,wait=0,guard');
+
+talk $guarded, 'a versioned write passes a guard', <<'END';
+a> get {k}
+a< END
+b> md {k}
+b< HD
+a> ms {k} 1 V3
+a> x
+a< HD
+b> ms {k} 1 V2
+b> x
+b< NS V3
 END
 
 done_testing;

@@ -377,16 +377,20 @@ try_fill(struct model *m, const struct model_request *q, struct known *k,
 
 /*
  * A versioned write that only refreshes needs something fresh, with a version
- * to compare.  It leaves a floor, and nothing that has no version.
+ * to compare.  It leaves a floor, and nothing fresh that is older or has no
+ * version.
  */
 static enum result
 refuse_refresh(struct model *m, const struct store_spec *spec, struct known *k,
     enum found why)
 {
-	model_raise_floor(k, found_stands(why), spec->version,
-	    m->now + MODEL_FLOOR_S);
+	bool fresh = found_stands(why) && !k->stale && why != FOUND_GRACE;
+	bool stays = fresh && k->versioned && k->version >= spec->version;
+
+	model_raise_floor(k, found_stands(why),
+	    stays ? k->version : spec->version, m->now + MODEL_FLOOR_S);
 	k->clock = ++m->event;
-	if (why == FOUND && !k->stale)
+	if (fresh && !stays)
 		k->present = false;
 	return RESULT_NOT_STORED;
 }

@@ -130,17 +130,26 @@ can_be_refreshed(const struct standing *old)
 	    old->item->word & ITEM_VERSION;
 }
 
-/* A refresh of what isn't there leaves a floor, and nothing that has none. */
+/*
+ * A refresh of what isn't there is as md V: it leaves a floor, and nothing
+ * fresh that is older; known to be absent is a value, too.
+ */
 static void
 note_absent(struct storing *g) REQUIRES(g->st.s->lock)
 {
+	struct item *it = g->old.item;
+	uint64_t floor = g->spec->version;
+	bool fresh, stays;
+
 	if (!is_refresh(g) || can_be_refreshed(&g->old))
 		return;
-	fill_set_usual_floor(&g->st, g->old.item, g->spec->version);
+	fresh = it != NULL && !(it->word & ITEM_STALE) &&
+	    !item_is_overdue(it, g->st.now);
+	stays = fresh && it->word & ITEM_VERSION && item_version(it) >= floor;
+	fill_set_usual_floor(&g->st, it, stays ? item_version(it) : floor);
 	fill_move_clock(&g->st);
-	if (g->old.visible && !(g->old.item->word & ITEM_STALE))
-		shard_remove(g->st.s, g->st.l, g->st.key->hash, g->old.at,
-		    g->old.item);
+	if (fresh && !stays)
+		shard_remove(g->st.s, g->st.l, g->st.key->hash, g->old.at, it);
 }
 
 /* memcached's rules: mode, and the number to compare. */

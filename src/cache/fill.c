@@ -134,7 +134,9 @@ fill_judge(struct act *st, const struct store_spec *spec, const struct item *it,
 	return judge_by_key(st, spec, seq, out);
 }
 
-/* A store of one who missed under a rule with `guard`. */
+/*
+ * A store of one who missed under a rule with `guard`.  Versions need none.
+ */
 static bool
 guard_speaks_against(struct act *st, const struct store_spec *spec)
     REQUIRES(st->s->lock)
@@ -153,7 +155,7 @@ fill_judge_plain(struct act *st, const struct store_spec *spec,
 	const struct tomb *tomb = find_tomb(st);
 	uint64_t least = 0;
 
-	if (UNLIKELY(guard_speaks_against(st, spec))) {
+	if (UNLIKELY(!spec->versioned && guard_speaks_against(st, spec))) {
 		COUNT(st->l->counters, guard_refused);
 		out->by_guard = true;
 		return RESULT_REFUSED;
