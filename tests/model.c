@@ -561,7 +561,7 @@ enum result
 model_arith(struct model *m, struct known *k, const struct arith_spec *spec,
     uint64_t *n)
 {
-	char digits[32];
+	char digits[32] = "";
 	size_t len;
 
 	if (spec->compare && (!m->cas_enabled || spec->cas != k->cas))
@@ -591,7 +591,7 @@ enum result
 model_make_number(struct model *m, struct known *k,
     const struct arith_spec *spec, uint64_t *n)
 {
-	char digits[32];
+	char digits[32] = "";
 
 	*n = spec->initial;
 	if (k->floored)

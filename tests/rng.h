@@ -40,11 +40,11 @@ rng_next(struct rng *r)
 	return z ^ z >> 31;
 }
 
-/* A number below n, which is above 0. */
+/* A number below n; 0 for 0. */
 static inline uint64_t
 rng_below(struct rng *r, uint64_t n)
 {
-	return rng_next(r) % n;
+	return n > 0 ? rng_next(r) % n : 0;
 }
 
 static inline bool

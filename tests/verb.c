@@ -33,7 +33,7 @@ verb_store(const char *key, const char *value, const struct item_spec *item,
 {
 	struct item_spec s = *item;
 	struct stored out;
-	struct verb_said said;
+	struct verb_said said = { .cas = 0 };
 	struct item *it;
 
 	s.key = rig_key(key);

@@ -328,6 +328,7 @@ revoke_bucket(struct act *st, struct lease *lease) REQUIRES(st->s->lock)
 		if (lease_token_seq(lease->token) <
 		    atomic_load(&st->c->store->flush_clock))
 			lease_finish(st, lease, LEASE_REVOKED);
+		st->key = NULL;
 		lease = next;
 	}
 }
