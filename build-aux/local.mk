@@ -72,7 +72,8 @@ endif
 # ---- make lint --------------------------------------------------------------
 
 c_sources = $(wildcard $(srcdir)/src/*.[ch] $(srcdir)/src/*/*.[ch] \
-	$(srcdir)/tests/*.[ch] $(srcdir)/tests/*/*.[ch] $(srcdir)/doc/*.[ch])
+	$(srcdir)/tests/*.[ch] $(srcdir)/tests/*/*.[ch] $(srcdir)/doc/*.[ch] \
+	$(srcdir)/contrib/c/*.[ch])
 lint_targets = check-layers check-lists check-size check-docs \
 	check-format check-c check-shell
 
