@@ -65,6 +65,8 @@ announces_value(struct token line, uint64_t *bytes)
 
 	if (n >= 4 && n <= 5 && TOKEN_IS(t[0], "VALUE"))
 		at = 3;
+	else if (n == 5 && TOKEN_IS(t[0], "LVALUE"))
+		at = 4;
 	else if (n >= 2 && TOKEN_IS(t[0], "VA"))
 		at = 1;
 	return at != 0 && num_strict(t[at].p, t[at].len, UINT32_MAX, bytes);

@@ -16,7 +16,9 @@ unit_tests += tests/test_cache_delete
 unit_tests += tests/test_cache_model
 unit_tests += tests/test_cache_read
 unit_tests += tests/test_cache_store
+unit_tests += tests/test_claims
 unit_tests += tests/test_clock
+unit_tests += tests/test_clocks
 unit_tests += tests/test_command
 unit_tests += tests/test_counter
 unit_tests += tests/test_evict
@@ -25,7 +27,10 @@ unit_tests += tests/test_feed
 unit_tests += tests/test_file
 unit_tests += tests/test_hash
 unit_tests += tests/test_heap
+unit_tests += tests/test_hot_tags
 unit_tests += tests/test_item
+unit_tests += tests/test_lease
+unit_tests += tests/test_lease_token
 unit_tests += tests/test_lock
 unit_tests += tests/test_mailbox
 unit_tests += tests/test_meta
@@ -44,13 +49,17 @@ unit_tests += tests/test_sweep
 unit_tests += tests/test_table
 unit_tests += tests/test_text
 unit_tests += tests/test_token
+unit_tests += tests/test_tombs
 unit_tests += tests/test_uri
 
-# Several threads on one store; with a sanitizer they show what one can't.
+# Several threads on one cache; with a sanitizer they show what one can't.
+unit_tests += tests/stress_lease
 unit_tests += tests/stress_store
 
 fake_arena = tests/fake_arena.c tests/fake_arena.h
 verb = tests/verb.c tests/verb.h $(fake_arena)
+tests_stress_lease_SOURCES = tests/stress_lease.c \
+	tests/framing.c tests/framing.h $(fake_arena)
 tests_stress_store_SOURCES = tests/stress_store.c \
 	tests/framing.c tests/framing.h $(fake_arena)
 tests_test_cache_arith_SOURCES = tests/test_cache_arith.c $(verb)

@@ -93,6 +93,119 @@ fields_stand_before_the_key(void)
 	unit_note("%s", "");
 }
 
+/* All that an item can have, by the bits of `which`. */
+static struct item_extra
+extra_for(unsigned which)
+{
+	struct item_extra e = {
+		.born = which & 1,
+		.versioned = which & 2,
+		.negative = which & 8,
+		.tags = which & 16 ? ITEM_TAGS_MAX :
+		    which & 32     ? 1 :
+				     0,
+		.grace = which & 4 ? 3600 : 0,
+		.load_ms = 250,
+		.birth = 4711,
+		.version = UINT64_MAX - 1,
+	};
+
+	for (unsigned i = 0; i < e.tags; i++)
+		e.tag[i] = 0xfffffff0 + i;
+	return e;
+}
+
+/* [cas 8] [birth 8] [version 8] [client_flags 4] [grace 4] [tags 4n] */
+static void
+fields_of_leases_stand_among_them(void)
+{
+	for (unsigned bits = 0; bits < 256; bits++) {
+		struct item_extra e = extra_for(bits);
+		struct item_spec spec = plain("key");
+		uint64_t cas = UINT64_MAX - 9;
+		struct item *it;
+		size_t at;
+
+		spec.own_cas = bits & 64;
+		spec.client_flags = bits & 128 ? 77 : 0;
+		spec.extra = &e;
+		at = HEADER + 8 * (spec.own_cas + e.born + e.versioned) +
+		    4 * ((spec.client_flags != 0) + (e.grace != 0)) +
+		    4 * e.tags;
+		it = make(&spec, "value");
+		if (spec.own_cas)
+			memcpy(it->data, &cas, sizeof(cas));
+		it->word |= (uint64_t)99 << ITEM_SEQ_SHIFT;
+		unit_note("bits %x", bits);
+		CHECK_EQ(item_size(it), at + 8);
+		CHECK_EQ(item_size_for(&spec), at + 3);
+		CHECK_BYTES(item_key(it), 8, "keyvalue");
+		CHECK_EQ(item_stored(it), 99);
+		CHECK(item_cas(it) == (spec.own_cas ? cas : 99));
+		CHECK_EQ(item_birth(it), e.born ? 4711 : 99);
+		CHECK_EQ(item_load_ms(it), e.born ? 250 : 0);
+		CHECK(item_version(it) == (e.versioned ? e.version : 0));
+		CHECK_EQ(item_client_flags(it), spec.client_flags);
+		CHECK_EQ(item_grace(it), e.grace);
+		CHECK_EQ(item_tags(it), e.tags);
+		for (unsigned i = 0; i < e.tags; i++)
+			CHECK_EQ(item_tag(it, i), 0xfffffff0 + i);
+		CHECK_EQ(!!(it->word & ITEM_NEGATIVE), e.negative);
+		free(it);
+	}
+	unit_note("%s", "");
+}
+
+/* An item made from another one must not seem younger: its tags may be dead. */
+static void
+what_an_item_has_can_be_given_to_another(void)
+{
+	for (unsigned bits = 0; bits < 64; bits++) {
+		struct item_extra e = extra_for(bits), got;
+		struct item_spec spec = plain("key");
+		struct item *it;
+
+		spec.extra = &e;
+		it = make(&spec, "");
+		it->word |= (uint64_t)99 << ITEM_SEQ_SHIFT;
+		item_extra_of(it, &got);
+		unit_note("bits %x", bits);
+		CHECK_EQ(got.born, e.born || e.tags > 0);
+		CHECK_EQ(got.birth, e.born ? 4711 : 99);
+		CHECK_EQ(got.load_ms, e.born ? 250 : 0);
+		CHECK_EQ(got.versioned, e.versioned);
+		CHECK(!e.versioned || got.version == e.version);
+		CHECK_EQ(got.negative, e.negative);
+		CHECK_EQ(got.grace, e.grace);
+		CHECK_EQ(got.tags, e.tags);
+		CHECK(memcmp(got.tag, e.tag, 4 * e.tags) == 0);
+		free(it);
+	}
+	unit_note("%s", "");
+}
+
+static void
+birth_and_load_are_set_where_there_is_room(void)
+{
+	struct item_extra e = { .born = true, .versioned = true, .version = 5 };
+	struct item_spec spec = plain("key");
+	struct item *it = make(&spec, "v");
+
+	item_set_birth(it, 7, 3);
+	CHECK_BYTES(it->data, 4, "keyv");
+	free(it);
+	spec.extra = &e;
+	it = make(&spec, "v");
+	item_set_birth(it, ((uint64_t)1 << 43) - 1, UINT32_MAX);
+	CHECK(item_birth(it) == ((uint64_t)1 << 43) - 1);
+	CHECK_EQ(item_load_ms(it), ITEM_LOAD_MAX); /* 35 minutes */
+	CHECK_EQ(item_version(it), 5);
+	item_set_stored(it, 12);
+	CHECK_EQ(item_stored(it), 12);
+	CHECK_EQ(it->word & ITEM_FIELDS, ITEM_BIRTH | ITEM_VERSION);
+	free(it);
+}
+
 static void
 the_number_of_the_store_is_the_cas_number(void)
 {
@@ -131,9 +244,10 @@ a_cas_number_of_its_own_stands_beside_it(void)
 static void
 bits_and_number_do_not_overlap(void)
 {
-	static const enum item_bit bits[] = { ITEM_CAS, ITEM_FLAGS,
+	static const enum item_bit bits[] = { ITEM_CAS, ITEM_BIRTH,
+		ITEM_VERSION, ITEM_GRACE, ITEM_FLAGS, ITEM_TAGS,
 		ITEM_BINARY_KEY, ITEM_STALE, ITEM_WON, ITEM_FETCHED,
-		ITEM_LINKED };
+		ITEM_LINKED, ITEM_NEGATIVE };
 	uint64_t all = 0;
 
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
@@ -141,6 +255,8 @@ bits_and_number_do_not_overlap(void)
 		all |= bits[i];
 	}
 	CHECK_EQ(all >> ITEM_SEQ_SHIFT, 0);
+	CHECK_EQ(all & ITEM_FIELDS, ITEM_FIELDS);
+	CHECK(ITEM_TAGS_MAX <= ITEM_TAGS >> ITEM_TAGS_SHIFT);
 }
 
 static void
@@ -298,8 +414,37 @@ an_item_expires_when_its_second_has_come(void)
 	CHECK(item_is_expired(&it, CLOCK_FIRST));
 }
 
+static void
+grace_runs_from_the_exptime(void)
+{
+	struct item_extra e = { .grace = 50 };
+	struct item_spec spec = plain("k");
+	struct item *it;
+
+	spec.extra = &e;
+	spec.exptime = 100;
+	it = make(&spec, "v");
+	CHECK_EQ(item_end(it), 150);
+	CHECK(!item_is_overdue(it, 99));
+	CHECK(item_is_overdue(it, 100));
+	CHECK(!item_is_expired(it, 99));
+	CHECK(!item_is_expired(it, 149));
+	CHECK(item_is_expired(it, 150));
+	it->exptime = 0; /* never: no grace */
+	CHECK_EQ(item_end(it), 0);
+	CHECK(!item_is_expired(it, UINT32_MAX));
+	it->exptime = CLOCK_LONG_AGO; /* nor for what ended at once */
+	CHECK(item_is_expired(it, CLOCK_FIRST));
+	it->exptime = UINT32_MAX - 20;
+	CHECK_EQ(item_end(it), UINT32_MAX);
+	free(it);
+}
+
 UNIT("item", TEST(the_header_is_as_it_is_drawn),
     TEST(a_plain_item_pays_for_no_field), TEST(fields_stand_before_the_key),
+    TEST(fields_of_leases_stand_among_them),
+    TEST(what_an_item_has_can_be_given_to_another),
+    TEST(birth_and_load_are_set_where_there_is_room),
     TEST(the_number_of_the_store_is_the_cas_number),
     TEST(a_cas_number_of_its_own_stands_beside_it),
     TEST(bits_and_number_do_not_overlap),
@@ -309,4 +454,5 @@ UNIT("item", TEST(the_header_is_as_it_is_drawn),
     TEST(the_last_reference_says_so),
     TEST(references_are_refused_before_they_overflow),
     TEST(references_are_counted_from_many_threads),
-    TEST(an_item_expires_when_its_second_has_come))
+    TEST(an_item_expires_when_its_second_has_come),
+    TEST(grace_runs_from_the_exptime))

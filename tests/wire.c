@@ -41,6 +41,19 @@ wire_forget(struct wire *w)
 	w->len = 0;
 }
 
+const char *
+wire_last_token(const struct wire *w)
+{
+	size_t run = 0;
+
+	for (size_t i = w->len; i-- > 0;) {
+		run = w->got[i] >= '0' && w->got[i] <= '9' ? run + 1 : 0;
+		if (run == WIRE_TOKEN && w->got[i] == '2')
+			return w->got + i;
+	}
+	return NULL;
+}
+
 static void
 receive(struct wire *w, const char *p, size_t n)
 {

@@ -60,4 +60,11 @@ void wire_end_due_wait(struct wire *w);
 /* Forgets what was sent so far. */
 void wire_forget(struct wire *w);
 
+/*
+ * The last thing that was sent which looks like a token, WIRE_TOKEN digits;
+ * NULL when there is none.
+ */
+enum { WIRE_TOKEN = 19 };
+const char *wire_last_token(const struct wire *w);
+
 #endif

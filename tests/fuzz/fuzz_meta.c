@@ -45,6 +45,35 @@ check_flags(const struct meta *m, const char *line, size_t len)
 	CHECK(has == m->has);
 }
 
+/* Tags are pieces of the line's token, good ones. */
+static void
+check_tags(const struct meta *m, const char *line, size_t len)
+{
+	struct token tag;
+	size_t at = 0;
+	int n = 0;
+
+	while (meta_tag(m, &at, &tag)) {
+		n++;
+		CHECK(tag.len >= 1 && tag.len <= META_TAG_MAX);
+		CHECK(tag.p >= line && tag.p + tag.len <= line + len);
+		CHECK(memchr(tag.p, ',', tag.len) == NULL);
+	}
+	CHECK(n <= META_TAGS_MAX);
+	CHECK((n > 0) == (meta_has(m, 'A') && line[1] == 's'));
+}
+
+static void
+check_limits(const struct meta *m)
+{
+	CHECK(!meta_has(m, 'n') || (m->n >= 1 && m->n <= INT32_MAX));
+	CHECK(!(meta_has(m, 'n') && meta_has(m, 'N')));
+	CHECK(m->w <= INT32_MAX && m->d <= INT32_MAX);
+	CHECK((m->e != 0) == meta_has(m, 'e') && m->e <= META_BETA_MAX);
+	CHECK(m->H <= META_GRACE_MAX);
+	CHECK(!m->V_told || meta_has(m, 'V'));
+}
+
 static void
 check_key(const struct meta *m)
 {
@@ -88,6 +117,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fault == META_GOOD) {
 		CHECK(error == NULL);
 		check_flags(m, req.line, req.len);
+		check_tags(m, req.line, req.len);
+		check_limits(m);
 		check_key(m);
 		check_echo(m);
 	} else {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fuzz_session.c - two clients of a tiny cache, who send any bytes.
+ * fuzz_session.c - three clients of a tiny cache, who send any bytes.
  *
  * The input begins with four bytes of settings.  The rest is what the clients
  * send; a byte 0xff ends a piece of it, and the byte behind it says what
  * happens next: enum event.
  *
  * Nothing may end the process.  Replies must be such that a client can tell
- * them apart, the store's sums must agree, and in the end no byte is left.
+ * them apart, the store's sums must agree, and in the end no byte is left, no
+ * lease and nobody who waits.
  */
 #include "config.h"
 
@@ -22,7 +23,7 @@
 
 enum {
 	SETTINGS = 4,
-	CLIENTS = 2,
+	CLIENTS = 3,
 	MARK = 0xff,
 	INPUT_MAX = 4096,
 	OUTPUT_MAX = 256 * 1024, /* a client who gets more than that goes */
@@ -45,11 +46,48 @@ enum event {
 	EVENTS,
 };
 
+/* Of PIECE, event / EVENTS: of leases. */
+enum lease_event {
+	COLLECT = 1, /* what the worker does: waits that are over end */
+	TICK,        /* what the maintenance thread does to leases */
+	A_TENTH,     /* of a second goes by */
+	A_TOKEN,     /* the client sends the latest token that anybody got */
+};
+
 struct play {
 	struct rig rig;
+	struct lease_config lease;
 	struct wire wire[CLIENTS];
 	unsigned client;
 };
+
+static const struct coalesce_rule rules[] = {
+	{ "k", 1, 500, 2000, 30, true },
+	{ "*", 0, 300, 1000, 0, false },
+};
+
+static struct lease_config
+leases_from(const uint8_t *s)
+{
+	struct lease_config config = rig_lease_config;
+
+	config.lax_sets = s[3] & 4;
+	config.visible_stubs = s[3] & 8;
+	if (s[3] & 16) {
+		config.tag_prefix = ':';
+		config.tag_key_prefix = "~";
+	}
+	if (s[3] & 32) {
+		config.leases = config.waiters = 2;
+		config.waiters_per_key = config.waiters_per_address = 1;
+		config.tombstones = 8;
+	}
+	if (s[3] & 64) {
+		config.rule = rules;
+		config.rules = 2;
+	}
+	return config;
+}
 
 static struct rig_config
 config_from(const uint8_t *s)
@@ -77,6 +115,8 @@ connect(struct play *p, unsigned client, const uint8_t *s)
 	w->budget = s[1] >> 2 & 7;
 	w->copies_values = s[1] & 32;
 	w->got_max = OUTPUT_MAX;
+	w->session.mode = s[3] % 4 % 3;
+	w->session.wait_ms = s[3] & 128 ? 400 : 0;
 }
 
 static void
@@ -95,6 +135,8 @@ begin(struct play *p, const uint8_t *s)
 	struct rig_config config = config_from(s);
 
 	memset((void *)p, 0, sizeof(*p));
+	p->lease = leases_from(s);
+	config.lease = &p->lease;
 	rig_open(&p->rig, &config);
 	p->rig.env.flush_enabled = !(s[2] & 1);
 	p->rig.env.dump_enabled = !(s[2] & 2);
@@ -112,6 +154,65 @@ is_thin(const void *p, size_t size)
 	return ((uintptr_t)p >> 5 ^ size) % 2;
 }
 
+/* A turn of the worker: waits end, and sessions go on. */
+static void
+collect(struct play *p)
+{
+	wire_collect(&p->rig);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		wire_end_due_wait(&p->wire[i]);
+		wire_wake(&p->wire[i]);
+	}
+}
+
+static void
+pass(struct play *p, uint64_t ms)
+{
+	struct rig *r = &p->rig;
+
+	rig_pass(r, ms);
+	cache_flush_due(&r->cache, &r->local, r->x.now);
+	collect(p);
+}
+
+static void
+send_token(struct play *p)
+{
+	static const char none[] = "2305843009213693953";
+	const char *latest = NULL;
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		const char *t = wire_last_token(&p->wire[i]);
+
+		if (t != NULL &&
+		    (latest == NULL || memcmp(t, latest, WIRE_TOKEN) > 0))
+			latest = t;
+	}
+	wire_put(&p->wire[p->client], latest != NULL ? latest : none,
+	    WIRE_TOKEN);
+}
+
+static void
+happen_to_leases(struct play *p, unsigned event)
+{
+	switch (event) {
+	case COLLECT:
+		collect(p);
+		break;
+	case TICK:
+		rig_tick(&p->rig);
+		break;
+	case A_TENTH:
+		pass(p, 100);
+		break;
+	case A_TOKEN:
+		send_token(p);
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 happen(struct play *p, uint8_t event, const uint8_t *s)
 {
@@ -121,8 +222,7 @@ happen(struct play *p, uint8_t event, const uint8_t *s)
 	switch (event % EVENTS) {
 	case A_SECOND:
 	case AN_HOUR:
-		r->x.now += event % EVENTS == A_SECOND ? 1 : 3600;
-		store_flush_due(r->store, r->x.now);
+		pass(p, event % EVENTS == A_SECOND ? 1000 : 3600000);
 		break;
 	case SWEEP:
 	case COMPACT:
@@ -153,8 +253,23 @@ happen(struct play *p, uint8_t event, const uint8_t *s)
 			wire_put(&p->wire[p->client], filler, FILLER_BYTES);
 		break;
 	default:
+		happen_to_leases(p, event / EVENTS);
 		break;
 	}
+}
+
+/* Leases end with their connections, and nobody is left to wait. */
+static void
+check_leases(struct play *p)
+{
+	struct leases *ls = p->rig.cache.leases;
+
+	wire_collect(&p->rig);
+	CHECK(atomic_load(&ls->waiting) == 0);
+	for (int i = 0; i < LEASE_ADDRESSES; i++)
+		CHECK(atomic_load(&ls->address[i]) == 0);
+	CHECK(p->wire[0].session.mode == LISTEN_PROXY ||
+	    leases_live(ls, p->rig.store) == 0);
 }
 
 static void
@@ -164,6 +279,7 @@ end(struct play *p)
 	CHECK(rig_used(&p->rig) == fake_arena_bytes());
 	for (unsigned i = 0; i < CLIENTS; i++)
 		disconnect(p, i);
+	check_leases(p);
 	CHECK(rig_is_sane(&p->rig, 0));
 	store_flush(p->rig.store, p->rig.x.now);
 	rig_sweep(&p->rig, 1000, 0);
