@@ -105,6 +105,9 @@ make_room(struct session *s, struct exec *x)
 
 	if (c != NULL && c->count < room / 4 * 3)
 		return true;
+	/* To look at all of them each time in vain would cost too much. */
+	if (c != NULL && c->more && c->unnoted++ < room / 4)
+		return false;
 	c = rebuild(x, s->claims, room);
 	if (c != NULL && c->count >= room / 2 && room < 2 * CLAIMS_MAX) {
 		struct claims *larger = rebuild(x, c, 2 * room);

@@ -34,6 +34,7 @@ struct claim {
 struct claims {
 	uint32_t count, room; /* room: a power of two */
 	bool more;            /* there were too many to note */
+	uint32_t unnoted;     /* so many since the last look for dead ones */
 	struct claim claim[];
 };
 
