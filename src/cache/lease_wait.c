@@ -296,7 +296,10 @@ wait_leave(struct cache *c, struct store_local *l, struct waiter *w,
 		unlink_waiter(q, w);
 	} else {
 		take_out(q, w);
-		if (q->lease->heir == q && q->oldest == 0) {
+		/* An heir who leaves makes way for the oldest of all threads.
+		 */
+		if (q->lease->heir == q &&
+		    !wait_inherit(&st, q->lease, q->token)) {
 			key = lease_key(q->lease);
 			lease_finish(&st, q->lease, LEASE_DISCONNECTED);
 		}

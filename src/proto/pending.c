@@ -161,6 +161,14 @@ complete(struct exec *x, struct request *req, const struct store_request *sr,
 	return it;
 }
 
+/* Not what is made of a standing value, nor an older one in its place. */
+static bool
+ends_lease(const struct store_spec *spec)
+{
+	return spec->mode != STORE_APPEND && spec->mode != STORE_PREPEND &&
+	    !spec->stale_if_older;
+}
+
 enum body
 body_store(struct exec *x, struct request *req, const struct store_request *sr,
     enum step *step, enum result *res, struct stored *done)
@@ -180,7 +188,7 @@ body_store(struct exec *x, struct request *req, const struct store_request *sr,
 	spec.guard--;
 	*res = cache_store(x->cache, x->local, &sr->key, it, &spec, x->now,
 	    done);
-	if (*res == RESULT_STORED)
+	if (*res == RESULT_STORED && ends_lease(&spec))
 		claims_forget(req->s, sr->key.hash);
 	if (UNLIKELY(done->by_guard))
 		lead_guarded(x, req->s, &sr->key);
