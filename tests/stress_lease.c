@@ -264,6 +264,9 @@ answer(void *ctx, struct waiter *w)
 	switch ((enum wait_outcome)w->outcome) {
 	case WAIT_VALUE:
 		MUST(m, is_whole(wait_hit(w), p->key));
+		MUST(m, !w->heir || w->needs);
+		if (w->heir)
+			hold(m, p->key, w->token);
 		COUNT(m->rig.counters, wait_served);
 		break;
 	case WAIT_LEASE:
@@ -337,6 +340,9 @@ read_or_wait(struct member *m, unsigned number)
 		.lead = !rng_one_in(&m->rng, 4),
 		.lease_ms = 1 + (uint32_t)rng_below(&m->rng, 300),
 		.mailbox = &m->rig.mailbox,
+		/* of a version that no value here has */
+		.versioned = rng_one_in(&m->rng, 6),
+		.version = 1,
 	};
 	struct read_spec spec = { .want_value = true,
 		.meta = true,
@@ -352,6 +358,7 @@ read_or_wait(struct member *m, unsigned number)
 	if (lead.waiter != NULL) {
 		lead.waiter->owner = p;
 		lead.waiter->lease_ms = lead.lead ? lead.lease_ms : 0;
+		lead.waiter->needs = lead.versioned;
 	}
 	res = cache_read(&m->rig.cache, &m->rig.local, &key, &spec,
 	    m->rig.x.now, m->rig.x.scratch, &hit);
