@@ -296,8 +296,7 @@ wait_leave(struct cache *c, struct store_local *l, struct waiter *w,
 		unlink_waiter(q, w);
 	} else {
 		take_out(q, w);
-		/* An heir who leaves makes way for the oldest of all threads.
-		 */
+		/* An heir who leaves makes way for the oldest of all. */
 		if (q->lease->heir == q &&
 		    !wait_inherit(&st, q->lease, q->token)) {
 			key = lease_key(q->lease);
