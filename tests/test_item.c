@@ -403,15 +403,18 @@ references_are_counted_from_many_threads(void)
 static void
 an_item_expires_when_its_second_has_come(void)
 {
-	struct item it = { .exptime = 100 };
+	struct item_spec spec = plain("k");
+	struct item *it = make(&spec, "");
 
-	CHECK(!item_is_expired(&it, 99));
-	CHECK(item_is_expired(&it, 100));
-	CHECK(item_is_expired(&it, 101));
-	it.exptime = 0;
-	CHECK(!item_is_expired(&it, UINT32_MAX));
-	it.exptime = CLOCK_LONG_AGO;
-	CHECK(item_is_expired(&it, CLOCK_FIRST));
+	it->exptime = 100;
+	CHECK(!item_is_expired(it, 99));
+	CHECK(item_is_expired(it, 100));
+	CHECK(item_is_expired(it, 101));
+	it->exptime = 0;
+	CHECK(!item_is_expired(it, UINT32_MAX));
+	it->exptime = CLOCK_LONG_AGO;
+	CHECK(item_is_expired(it, CLOCK_FIRST));
+	free(it);
 }
 
 static void
