@@ -79,6 +79,29 @@ append_makes_a_missing_item_when_told(void)
 	verb_end();
 }
 
+/* -o visible_stubs: a lease on a missing key is an empty item. */
+static void
+append_finds_a_stub_that_is_shown(void)
+{
+	struct store_spec make = { .mode = STORE_PREPEND, .vivify = true };
+
+	verb_begin();
+	verb_rig.lease.visible_stubs = true;
+	CHECK(verb_lead("a").won);
+	CHECK_EQ(verb_put("a", "x", STORE_APPEND), RESULT_STORED);
+	CHECK_EQ(verb_put("a", "y", STORE_APPEND), RESULT_STORED);
+	CHECK_STR(rig_get(&verb_rig, "a"), "xy");
+	CHECK(verb_lead("b").won);
+	CHECK_EQ(verb_store("b", "x", &(struct item_spec){ 0 }, &make).res,
+	    RESULT_STORED);
+	CHECK_STR(rig_get(&verb_rig, "b"), "x");
+	CHECK_EQ(verb_put("c", "x", STORE_APPEND), RESULT_NOT_STORED);
+	verb_rig.lease.visible_stubs = false;
+	CHECK(verb_lead("d").won);
+	CHECK_EQ(verb_put("d", "x", STORE_APPEND), RESULT_NOT_STORED);
+	verb_end();
+}
+
 static void
 a_number_decides_whether_cas_stores(void)
 {
@@ -380,6 +403,7 @@ a_binary_key_is_a_mark_on_the_item_only(void)
 UNIT("cache store", TEST(modes_look_at_what_stands),
     TEST(joined_items_keep_flags_and_exptime),
     TEST(append_makes_a_missing_item_when_told),
+    TEST(append_finds_a_stub_that_is_shown),
     TEST(a_number_decides_whether_cas_stores),
     TEST(each_store_has_a_higher_number),
     TEST(a_number_of_the_clients_own_is_kept),

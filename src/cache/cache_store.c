@@ -152,6 +152,22 @@ note_absent(struct storing *g) REQUIRES(g->st.s->lock)
 		shard_remove(g->st.s, g->st.l, g->st.key->hash, g->old.at, it);
 }
 
+static bool
+is_join(const struct store_spec *spec)
+{
+	return spec->mode == STORE_APPEND || spec->mode == STORE_PREPEND;
+}
+
+/* What was missing when it was to be appended to. */
+static enum result
+judge_join(struct storing *g) REQUIRES(g->st.s->lock)
+{
+	if (g->old.visible)
+		return RESULT_MISS; /* somebody stored meanwhile: append */
+	return g->spec->vivify || lease_shows_stub(&g->st) ? RESULT_STORED :
+							     RESULT_NOT_STORED;
+}
+
 /* memcached's rules: mode, and the number to compare. */
 static enum result
 judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
@@ -160,6 +176,8 @@ judge_mode(struct storing *g) REQUIRES(g->st.s->lock)
 	struct item *visible = g->old.visible ? g->old.item : NULL;
 
 	g->match = MATCH;
+	if (is_join(spec))
+		return judge_join(g);
 	if (spec->mode == STORE_ADD && visible == NULL && g->token == 0 &&
 	    lease_shows_stub(&g->st))
 		return RESULT_NOT_STORED;
@@ -288,7 +306,19 @@ judge_store(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	    fill_judge_plain(&g->st, g->spec, &g->old, out);
 }
 
-/* set, add, replace, cas: the whole value came with the request. */
+static void
+refuse_fill(struct storing *g) REQUIRES(g->st.s->lock)
+{
+	if (g->lease != NULL && g->lease->token == g->token)
+		lease_finish(&g->st, g->lease, LEASE_REFUSED);
+	else
+		lease_note_refusal(&g->st, g->token);
+}
+
+/*
+ * set, add, replace, cas: the whole value came with the request.  Append and
+ * prepend when the key was missing; MISS if it isn't any more.
+ */
 static enum result
 store_whole(struct cache *c, struct store_local *l, const struct key *key,
     struct item *it, const struct store_spec *spec, rel_time now,
@@ -320,10 +350,8 @@ store_whole(struct cache *c, struct store_local *l, const struct key *key,
 	else if (res == RESULT_STORED)
 		res = g.match == MATCH_OLDER ? publish_older(&g, out) :
 					       publish(&g, out);
-	else if (g.token != 0 && g.lease != NULL && g.lease->token == g.token)
-		lease_finish(&g.st, g.lease, LEASE_REFUSED);
-	else if (g.token != 0)
-		lease_note_refusal(&g.st, g.token);
+	else if (g.token != 0 && res != RESULT_MISS)
+		refuse_fill(&g);
 	act_end(&g.st);
 	if (res != RESULT_STORED || expired)
 		store_item_release(l, it);
@@ -428,27 +456,21 @@ extend(struct cache *c, struct store_local *l, const struct key *key,
     struct item *add, const struct store_spec *spec, rel_time now,
     struct stored *out)
 {
+	bool makes = spec->vivify || c->leases->config->visible_stubs;
 	enum result res;
 
-	for (;;) {
-		struct store_spec create = *spec;
-
+	do {
 		do
 			res = try_extend(c, l, key, add, spec, now, out);
 		while (res == RESULT_MISS);
-		if (res != RESULT_NOT_STORED)
+		if (res != RESULT_NOT_STORED || !makes)
 			break;
-		create.mode = spec->vivify ? STORE_ADD : STORE_REPLACE;
 		if (spec->vivify)
 			add->exptime = spec->vivify_exptime;
-		else if (!c->leases->config->visible_stubs)
-			break; /* nothing to append to, not even a stub */
 		/* store_whole() takes a reference that we need once more. */
 		CHECK(item_ref(add));
-		res = store_whole(c, l, key, add, &create, now, out);
-		if (res != RESULT_NOT_STORED || !spec->vivify)
-			break; /* else somebody stored meanwhile: append */
-	}
+		res = store_whole(c, l, key, add, spec, now, out);
+	} while (res == RESULT_MISS);
 	store_item_release(l, add);
 	/* As memcached: what would be too large together is not stored. */
 	return res == RESULT_TOO_LARGE ? RESULT_NOT_STORED : res;
@@ -462,7 +484,7 @@ cache_store(struct cache *c, struct store_local *l, const struct key *key,
 	memset(out, 0, sizeof(*out));
 	if (it->word & ITEM_CAS)
 		memcpy(it->data, &spec->new_cas, sizeof(uint64_t));
-	if (spec->mode == STORE_APPEND || spec->mode == STORE_PREPEND) {
+	if (is_join(spec)) {
 		cache_count(c, key, it->value_len, item_client_flags(it),
 		    CLASS_CMD_SET);
 		return extend(c, l, key, it, spec, now, out);
