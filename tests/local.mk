@@ -31,6 +31,7 @@ unit_tests += tests/test_hot_tags
 unit_tests += tests/test_item
 unit_tests += tests/test_lease
 unit_tests += tests/test_lease_token
+unit_tests += tests/test_lease_wait
 unit_tests += tests/test_lock
 unit_tests += tests/test_mailbox
 unit_tests += tests/test_meta
@@ -69,6 +70,9 @@ tests_test_cache_store_SOURCES = tests/test_cache_store.c $(verb)
 tests_test_cache_model_SOURCES = tests/test_cache_model.c \
 	tests/model.c tests/model.h \
 	tests/play.c tests/play_lease.c tests/play.h $(fake_arena)
+duo = tests/duo.c tests/duo.h
+tests_test_lease_SOURCES = tests/test_lease.c $(duo)
+tests_test_lease_wait_SOURCES = tests/test_lease_wait.c $(duo)
 tests_test_evict_SOURCES = tests/test_evict.c $(fake_arena)
 command_line = tests/command_line.c tests/command_line.h
 tests_test_option_SOURCES = tests/test_option.c $(command_line)
