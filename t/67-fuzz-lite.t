@@ -34,15 +34,16 @@ bytes
 
 my @verbs = qw(get gets gat gats set add replace append prepend cas incr decr
     touch delete flush_all version verbosity mn mg ms md ma me stats watch
-    lru_crawler cache_memlimit slabs lru quit shutdown refresh_certs extstore
+    lease-get lease-set lru_crawler cache_memlimit slabs lru quit shutdown refresh_certs extstore
     noreply END STORED GET Set debugtime misbehave);
 my @words = qw(metadump mgdump crawl all hash items slabs sizes settings conns
     detail on off dump cachedump reset server fetchers mutations evictions
-    connevents deletions automove reassign tune mode temp_ttl enable disable
+    connevents deletions leases tags automove reassign tune mode temp_ttl enable disable
     sleep tocrawl graceful p r);
 my @edges = qw(0 1 -1 2 10 250 251 2047 2048 2049 4095 4096 16384 65535 65536
     1048516 1048576 2147483645 2147483646 2147483647 2147483648 4294967295
-    4294967296 9223372036854775807 9223372036854775808 18446744073709551615
+    4294967296 2305843009213693953 4611686018427387903 9223372036854775807
+    9223372036854775808 18446744073709551615
     18446744073709551616 99999999999999999999999 00 007 +1 0x10 1e3 1.5 nan);
 my @flags = ('a' .. 'z', 'A' .. 'Z', 0 .. 9, '!', '_', "\xff", "\0");
 
@@ -99,7 +100,8 @@ meta_flags
 {
 	return join ' ', map {
 		my $flag = any(@flags);
-		rand() < 0.5 ? $flag : $flag . (rand() < 0.7 ? number() : key())
+		rand() < 0.5 ? $flag : $flag . (rand() < 0.7 ? number() :
+		    rand() < 0.8 ? key() : join ',', map { key() } 1 .. rand 11)
 	} 1 .. rand any(4, 8, 25);
 }
 
@@ -124,6 +126,13 @@ request
 	if ($what < 0.60) {
 		return any(qw(mg md ma me mn)) . ' ' . key() . ' ' .
 		    meta_flags() . eol();
+	}
+	if ($what < 0.64) {
+		my $data = data();
+		return 'lease-get ' . join(' ', map { key() } 0 .. rand 4) .
+		    eol() . 'lease-set ' . key() . ' ' . number() . ' ' .
+		    number() . ' ' . number() . ' ' . length_of($data) .
+		    (rand() < 0.3 ? ' noreply' : '') . eol() . $data . eol();
 	}
 	if ($what < 0.75) {
 		return any(qw(get gets gat gats delete incr decr touch)) . ' ' .
@@ -191,7 +200,10 @@ shown
 
 # ---- the run ----------------------------------------------------------------
 
-my $srv = Leasecached->start('-m', 64, '-t', 2);
+# For some keys others wait, not for long.
+my $srv = Leasecached->start('-m', 64, '-t', 2, is_reference ? () :
+    ('-o', 'coalesce=a,wait=5,lease=20,stale=9,guard', '-o',
+	'coalesce=k,wait=3,lease=5', '-o', 'tag_prefix=:,tag_key_prefix=b'));
 my $other = raw_client($srv->port);
 my ($bad, $last, @open) = (0, 0);
 
@@ -266,6 +278,16 @@ is(all_is_well(0), undef, 'others are served to the end');
 wait_for { stats_of($other)->{curr_connections} == 1 } 30;
 is(stats_of($other)->{curr_connections}, 1, 'no connection is left over');
 is(all_answered($other, "flush_all\r\n"), "OK\r\n", 'flush_all');
+SKIP: {
+	skip 'memcached has no leases', 1 if is_reference;
+	my %is = all_answered($other, "stats leases\r\n") =~
+	    /^STAT (\S+) (\d+)\r$/mg;
+	my $ended = 0;
+
+	$ended += $is{"lease_$_"} for qw(filled refused lapsed given_up revoked);
+	is("$is{lease_live} live, $is{waiters} wait, $is{lease_granted}",
+	    "0 live, 0 wait, $ended", 'no lease and nobody who waits is left');
+}
 SKIP: {
 	skip 'memcached keeps flushed items', 1 if is_reference;
 	wait_for { stats_of($other)->{curr_items} == 0 } 30;
