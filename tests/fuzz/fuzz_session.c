@@ -143,7 +143,7 @@ begin(struct play *p, const uint8_t *s)
 	p->rig.env.watch_enabled = !(s[2] & 4);
 	p->rig.env.track_sizes = s[2] & 8;
 	p->rig.env.shutdown_enabled = s[2] & 16;
-	p->rig.env.watch_buffer = s[2] & 32 ? 300 : 64 * 1024;
+	p->rig.env.watch_buffer = s[2] & 32 ? FEED_RING_MIN : 64 * 1024;
 	for (unsigned i = 0; i < CLIENTS; i++)
 		connect(p, i, s);
 }
