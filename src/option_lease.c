@@ -200,23 +200,11 @@ default_slots(const struct options *o)
 }
 
 static uint32_t
-default_tombstones(const struct options *o)
+between(size_t n, uint32_t min, uint32_t max)
 {
-	size_t n = o->memory_limit / 1024;
-
-	if (n < TOMBSTONES_MIN)
-		return TOMBSTONES_MIN;
-	return n < TOMBSTONES_MAX ? (uint32_t)n : TOMBSTONES_MAX;
-}
-
-static uint32_t
-default_leases(const struct options *o)
-{
-	size_t n = o->memory_limit / 512;
-
-	if (n < LEASES_MIN)
-		return LEASES_MIN;
-	return n < LEASES_MAX ? (uint32_t)n : LEASES_MAX;
+	if (n < min)
+		return min;
+	return n < max ? (uint32_t)n : max;
 }
 
 /*
@@ -246,9 +234,11 @@ option_settle_leases(struct option_parse *p)
 	if (l->tag_slots == 0)
 		l->tag_slots = default_slots(o);
 	if (l->tombstones == 0)
-		l->tombstones = default_tombstones(o);
+		l->tombstones = between(o->memory_limit / 1024, TOMBSTONES_MIN,
+		    TOMBSTONES_MAX);
 	if (l->leases == 0)
-		l->leases = default_leases(o);
+		l->leases = between(o->memory_limit / 512, LEASES_MIN,
+		    LEASES_MAX);
 	if (!settle_below(p, &l->lease_default, LEASE_DEFAULT, l->lease_max,
 		"lease_default is more than lease_max") ||
 	    !settle_below(p, &l->tombstone_ttl, TOMBSTONE_TTL, l->tombstone_max,

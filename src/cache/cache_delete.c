@@ -218,7 +218,7 @@ try_compared(struct deleting *d) REQUIRES(d->st.s->lock)
 	if (d->old.item != NULL && d->st.c->cas_enabled &&
 	    item_cas(d->old.item) == spec->cas)
 		return spec->versioned ? delete_versioned(d) : delete_plain(d);
-	if (lease != NULL && !lease->backoff && lease->token == spec->cas) {
+	if (lease_is(lease, spec->cas)) {
 		lease_finish(&d->st, lease, LEASE_GIVEN_UP);
 		return RESULT_DELETED;
 	}

@@ -35,7 +35,7 @@ cache_renew(struct cache *c, struct store_local *l, const struct key *key,
 	memset(hit, 0, sizeof(*hit));
 	shard_lock(st.s);
 	lease = lease_find(&st);
-	if (lease != NULL && (lease->backoff || lease->token != token))
+	if (!lease_is(lease, token))
 		lease = NULL;
 	if (lease != NULL) {
 		lease_prolong(&st, lease, ms);
@@ -58,7 +58,7 @@ cache_inherit(struct cache *c, struct store_local *l, const struct key *key,
 
 	shard_lock(st.s);
 	lease = lease_find(&st);
-	if (lease != NULL && !lease->backoff && lease->token == token) {
+	if (lease_is(lease, token)) {
 		lease->cfd = cfd;
 		lease->granted = l->now_ms;
 		lease_table_move(st.ls, lease, l->now_ms + ms);
@@ -84,7 +84,7 @@ cache_give_up(struct cache *c, struct store_local *l, const struct key *key,
 
 	shard_lock(st.s);
 	lease = lease_find(&st);
-	if (lease != NULL && (lease->backoff || lease->token != token))
+	if (!lease_is(lease, token))
 		lease = NULL;
 	if (lease != NULL && backoff_ms > 0)
 		lease_back_off(&st, lease, backoff_length(c, backoff_ms));

@@ -22,7 +22,6 @@ struct lead_spec {
 	bool unasked;    /* the same if it waits: more input ends the wait */
 	bool aware;      /* sees values in their grace, and negative ones */
 	bool lead;       /* takes the lease on a miss (n, N) */
-	bool wait;       /* asked to wait (w): also where it may not park */
 	bool want_stale; /* a rule's: sees values in their grace */
 	bool versioned;  /* what is older than `version` counts as absent */
 	uint64_t version;
@@ -35,6 +34,16 @@ struct lead_spec {
 	struct waiter *waiter;   /* to park; NULL: it can't wait */
 	struct mailbox *mailbox; /* of the waiter's thread */
 };
+
+/* Whether a value with this version, or known to be absent, does for a reader.
+ */
+static inline bool
+lead_accepts(const struct lead_spec *lead, bool versioned, uint64_t version,
+    bool negative)
+{
+	return (lead->aware || !negative) &&
+	    (!lead->versioned || (versioned && version >= lead->version));
+}
 
 /* The length of a lease that was asked for with `ms` (0: none was named). */
 uint32_t cache_lease_length(const struct cache *c, uint64_t ms);

@@ -76,10 +76,8 @@ visible(const struct read_spec *spec, struct item *it, enum found why,
 		return NULL;
 	if (why == FOUND_GRACE && !lead->aware && !lead->want_stale)
 		return NULL;
-	if (it->word & ITEM_NEGATIVE && !lead->aware)
-		return NULL;
-	if (lead->versioned &&
-	    (!(it->word & ITEM_VERSION) || item_version(it) < lead->version))
+	if (!lead_accepts(lead, it->word & ITEM_VERSION, item_version(it),
+		it->word & ITEM_NEGATIVE))
 		return NULL;
 	*stale = why == FOUND_GRACE || it->word & ITEM_STALE;
 	return it;

@@ -220,8 +220,7 @@ note_expired(struct storing *g) REQUIRES(g->st.s->lock)
 static void
 store_expired(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 {
-	bool own = g->lease != NULL && g->token != 0 && !g->lease->backoff &&
-	    g->lease->token == g->token;
+	bool own = lease_is(g->lease, g->token);
 
 	out->cas = note_expired(g);
 	out->value_len = g->it->value_len;

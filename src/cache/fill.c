@@ -252,8 +252,7 @@ void
 fill_stored(struct act *st, const struct store_spec *spec, struct item *it,
     struct lease *lease, uint64_t token)
 {
-	bool own = lease != NULL && token != 0 && !lease->backoff &&
-	    lease->token == token;
+	bool own = lease_is(lease, token);
 
 	note_version(st, spec, it, token != 0);
 	if (token != 0 && !own)

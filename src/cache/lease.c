@@ -297,11 +297,7 @@ void
 leases_tick(struct cache *c, struct store_local *l, rel_time now)
 {
 	for (unsigned i = 0; i < c->leases->shards; i++) {
-		struct act st = { .c = c,
-			.l = l,
-			.s = &c->store->shard[i],
-			.ls = &c->leases->shard[i],
-			.now = now };
+		struct act st = act_in_shard(c, l, i, now);
 		struct lease *lease;
 
 		if (atomic_load_explicit(&st.ls->next, memory_order_relaxed) >
@@ -337,11 +333,7 @@ void
 leases_flushed(struct cache *c, struct store_local *l, rel_time now)
 {
 	for (unsigned i = 0; i < c->leases->shards; i++) {
-		struct act st = { .c = c,
-			.l = l,
-			.s = &c->store->shard[i],
-			.ls = &c->leases->shard[i],
-			.now = now };
+		struct act st = act_in_shard(c, l, i, now);
 
 		shard_lock(st.s);
 		for (uint32_t b = 0; st.ls->count > 0 && b < st.ls->buckets;

@@ -132,6 +132,14 @@ void leases_tick(struct cache *c, struct store_local *l, rel_time now);
 /* After a flush of the store: ends all leases, with hand-over. */
 void leases_flushed(struct cache *c, struct store_local *l, rel_time now);
 
+/* Counts memory taken, or given back (below 0), that is bounded by leases. */
+static inline void
+leases_count_bytes(struct leases *ls, int64_t bytes)
+{
+	atomic_fetch_add_explicit(&ls->bytes, (uint64_t)bytes,
+	    memory_order_relaxed);
+}
+
 /* Live leases and back-offs. */
 uint64_t leases_live(const struct leases *ls, struct store *store);
 
@@ -140,6 +148,13 @@ struct lease *lease_find(struct act *st) REQUIRES(st->s->lock);
 
 /* -o visible_stubs: whether the key, missing, shows as an empty item. */
 bool lease_shows_stub(struct act *st) REQUIRES(st->s->lock);
+
+/* Whether it is a live lease, and that token's. */
+static inline bool
+lease_is(const struct lease *lease, uint64_t token)
+{
+	return lease != NULL && !lease->backoff && lease->token == token;
+}
 
 /* The lease with that token, or NULL. */
 struct lease *lease_by_token(struct act *st, uint64_t token)
@@ -211,19 +226,25 @@ void wait_dismiss(struct act *st, struct lease *lease,
 struct key lease_key(const struct lease *lease);
 
 static inline struct act
+act_in_shard(struct cache *c, struct store_local *l, unsigned shard,
+    rel_time now)
+{
+	return (struct act){ .c = c,
+		.l = l,
+		.now = now,
+		.s = &c->store->shard[shard],
+		.ls = &c->leases->shard[shard] };
+}
+
+static inline struct act
 act_begin(struct cache *c, struct store_local *l, const struct key *key,
     rel_time now)
 {
-	struct shard *s = store_shard(c->store, key->hash);
+	struct act st = act_in_shard(c, l,
+	    (unsigned)(key->hash >> c->store->shard_shift), now);
 
-	return (struct act){
-		.c = c,
-		.l = l,
-		.s = s,
-		.ls = &c->leases->shard[s - c->store->shard],
-		.key = key,
-		.now = now,
-	};
+	st.key = key;
+	return st;
 }
 
 #endif

@@ -14,13 +14,6 @@
 
 enum { BUCKETS_MIN = 16 };
 
-static void
-count_bytes(struct leases *ls, int64_t bytes)
-{
-	atomic_fetch_add_explicit(&ls->bytes, (uint64_t)bytes,
-	    memory_order_relaxed);
-}
-
 static size_t
 lease_size(const struct lease *lease)
 {
@@ -105,7 +98,7 @@ grow(struct leases *all, struct lease_shard *ls)
 	bucket = calloc(buckets, sizeof(struct lease *));
 	if (bucket == NULL)
 		return ls->buckets > 0;
-	count_bytes(all,
+	leases_count_bytes(all,
 	    (int64_t)((buckets - ls->buckets) * sizeof(struct lease *)));
 	ls->bucket = bucket;
 	ls->buckets = buckets;
@@ -145,7 +138,7 @@ lease_table_add(struct act *st, struct lease *lease, uint64_t deadline)
 	*bucket = lease;
 	st->ls->count++;
 	note_next(st->ls);
-	count_bytes(all, (int64_t)lease_size(lease));
+	leases_count_bytes(all, (int64_t)lease_size(lease));
 	return true;
 }
 
@@ -161,7 +154,7 @@ lease_table_remove(struct act *st, struct lease *lease)
 	st->ls->count--;
 	heap_remove(&st->ls->timers, &lease->timer);
 	note_next(st->ls);
-	count_bytes(st->c->leases, -(int64_t)lease_size(lease));
+	leases_count_bytes(st->c->leases, -(int64_t)lease_size(lease));
 	atomic_fetch_sub_explicit(&st->c->leases->records, 1,
 	    memory_order_relaxed);
 	free(lease);

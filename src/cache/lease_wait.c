@@ -9,13 +9,6 @@
 #include "base/check.h"
 #include "cache/lease.h"
 
-static void
-count_bytes(struct leases *ls, int64_t bytes)
-{
-	atomic_fetch_add_explicit(&ls->bytes, (uint64_t)bytes,
-	    memory_order_relaxed);
-}
-
 /* Under the lock: the queue's thread is to look at it. */
 static void
 notify(struct store_local *l, struct wait_queue *q)
@@ -62,7 +55,7 @@ queue_of(struct act *st, struct lease *lease, struct mailbox *mailbox)
 	q->lease = lease;
 	q->next = lease->queue;
 	lease->queue = q;
-	count_bytes(st->c->leases, sizeof(*q));
+	leases_count_bytes(st->c->leases, sizeof(*q));
 	return q;
 }
 
@@ -197,7 +190,7 @@ free_queue(struct cache *c, struct store_local *l, struct wait_queue *q)
 		store_item_release(l, a->hit.pinned);
 		free(a);
 	}
-	count_bytes(c->leases, -(int64_t)sizeof(*q));
+	leases_count_bytes(c->leases, -(int64_t)sizeof(*q));
 	free(q);
 }
 

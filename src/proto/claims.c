@@ -60,15 +60,12 @@ is_live(const struct claim *claim, struct exec *x)
 	    cache_holds(x->cache, x->local, claim->hash, claim->token, x->now);
 }
 
-static void
-count_bytes(struct exec *x, const struct claims *c, int sign)
+static int64_t
+size_of(const struct claims *c)
 {
-	uint64_t bytes = c == NULL ?
+	return c == NULL ?
 	    0 :
-	    sizeof(*c) + (uint64_t)c->room * sizeof(c->claim[0]);
-
-	atomic_fetch_add_explicit(&x->cache->leases->bytes,
-	    sign < 0 ? 0 - bytes : bytes, memory_order_relaxed);
+	    (int64_t)(sizeof(*c) + c->room * sizeof(c->claim[0]));
 }
 
 /* What is still of use of `old`, in a table of that room. */
@@ -117,8 +114,7 @@ make_room(struct session *s, struct exec *x)
 	}
 	if (c == NULL)
 		return false;
-	count_bytes(x, s->claims, -1);
-	count_bytes(x, c, 1);
+	leases_count_bytes(x->cache->leases, size_of(c) - size_of(s->claims));
 	free(s->claims);
 	s->claims = c;
 	return c->count < c->room / 4 * 3;
@@ -210,7 +206,7 @@ claims_end(struct session *s, struct exec *x)
 		if (c->claim[i].token != 0)
 			cache_abandon(x->cache, x->local, c->claim[i].hash,
 			    c->claim[i].token, x->now);
-	count_bytes(x, c, -1);
+	leases_count_bytes(x->cache->leases, -size_of(c));
 	free(c);
 	s->claims = NULL;
 }

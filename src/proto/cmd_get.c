@@ -39,11 +39,7 @@ put_value(struct outbuf *o, const struct key *key, struct hit *hit,
 		out_number(o, hit->cas);
 	}
 	OUT_LITERAL(o, "\r\n");
-	if (hit->pinned != NULL)
-		out_item(o, hit->pinned, hit->value, hit->value_len);
-	else
-		out_add(o, hit->value, hit->value_len);
-	OUT_LITERAL(o, "\r\n");
+	put_data(o, hit);
 }
 
 static void

@@ -10,7 +10,7 @@
 #include "proto/lead.h"
 #include "proto/pending.h"
 
-enum { KEY = 1, TOKEN, FLAGS, EXPTIME, BYTES, WORDS_MIN };
+enum { KEY = 1, TOKEN, FLAGS, EXPTIME, BYTES };
 
 static void
 put_answer(struct outbuf *o, const struct key *key, struct hit *hit)
@@ -31,11 +31,7 @@ put_answer(struct outbuf *o, const struct key *key, struct hit *hit)
 	OUT_LITERAL(o, " ");
 	out_number(o, hit->value_len);
 	OUT_LITERAL(o, "\r\n");
-	if (hit->pinned != NULL)
-		out_item(o, hit->pinned, hit->value, hit->value_len);
-	else
-		out_add(o, hit->value, hit->value_len);
-	OUT_LITERAL(o, "\r\n");
+	put_data(o, hit);
 }
 
 /* Reads one key; what it answers, a miss too, is never nothing. */
@@ -145,13 +141,8 @@ cmd_lease_set(struct exec *x, struct request *req)
 	enum result res;
 	enum step step;
 
-	if (n < WORDS_MIN ||
-	    !num_strict(t[BYTES].p, t[BYTES].len, BYTES_MAX, &sr.bytes)) {
-		/* Without a length nobody knows where the data would end. */
-		req->loud = true;
-		SAY(req, SAY_BAD_FORMAT);
+	if (!body_length(req, t, n, BYTES, &sr.bytes))
 		return STEP_DONE;
-	}
 	if (!parse(x, t, &sr, &negative)) {
 		SAY(req, SAY_BAD_FORMAT);
 		return body_swallow(req, sr.bytes);

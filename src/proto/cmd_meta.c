@@ -184,14 +184,10 @@ put_hit(struct exec *x, struct request *req, const struct meta *m,
 		OUT_LITERAL(o, "HD");
 	}
 	put_flags(x, o, m, hit);
-	if (value && hit->pinned != NULL)
-		out_item(o, hit->pinned, hit->value, hit->value_len);
-	else if (value)
-		out_add(o, hit->value, hit->value_len);
+	if (value)
+		put_data(o, hit);
 	else if (hit->pinned != NULL)
 		store_item_release(x->local, hit->pinned);
-	if (value)
-		OUT_LITERAL(o, "\r\n");
 }
 
 static void

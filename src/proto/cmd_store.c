@@ -12,7 +12,7 @@
 #include "proto/prefix.h"
 #include "proto/tally.h"
 
-enum { KEY = 1, FLAGS, EXPTIME, BYTES, CAS, WORDS_MIN = 5 };
+enum { KEY = 1, FLAGS, EXPTIME, BYTES, CAS };
 
 /* What the command's first letters say. */
 static void
@@ -87,13 +87,8 @@ cmd_store(struct exec *x, struct request *req)
 	enum result res;
 	enum step step;
 
-	if (n < WORDS_MIN ||
-	    !num_strict(t[BYTES].p, t[BYTES].len, BYTES_MAX, &sr.bytes)) {
-		/* Without a length nobody knows where the data would end. */
-		req->loud = true;
-		SAY(req, SAY_BAD_FORMAT);
+	if (!body_length(req, t, n, BYTES, &sr.bytes))
 		return STEP_DONE;
-	}
 	set_mode(req, &sr);
 	request_strip_noreply(t, &n);
 	if (!parse(x, t, n, &sr)) {

@@ -144,12 +144,9 @@ static enum result
 take_value(struct exec *x, const struct waiter *w, const struct read_spec *spec,
     struct hit *hit)
 {
-	const struct lead_spec *lead = spec->lead;
-
 	*hit = *wait_hit(w);
-	if ((lead->versioned &&
-		(!hit->versioned || hit->version < lead->version)) ||
-	    (hit->negative && !lead->aware))
+	if (!lead_accepts(spec->lead, hit->versioned, hit->version,
+		hit->negative))
 		return RESULT_MISS;
 	if (!spec->want_value) {
 		hit->pinned = NULL;

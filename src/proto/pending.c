@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/num.h"
 #include "proto/claims.h"
 #include "proto/events.h"
 #include "proto/lead.h"
@@ -20,6 +21,17 @@ static bool
 ends_well(const char *p)
 {
 	return p[0] == '\r' && p[1] == '\n';
+}
+
+bool
+body_length(struct request *req, const struct token *t, size_t n, size_t at,
+    uint64_t *bytes)
+{
+	if (n > at && num_strict(t[at].p, t[at].len, BYTES_MAX, bytes))
+		return true;
+	req->loud = true;
+	SAY(req, SAY_BAD_FORMAT);
+	return false;
 }
 
 enum step

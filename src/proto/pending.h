@@ -51,6 +51,14 @@ enum body body_store(struct exec *x, struct request *req,
     const struct store_request *sr, enum step *step, enum result *res,
     struct stored *done);
 
+/*
+ * The length of a request's data block, word number `at` of n.  False with the
+ * error said, which is not hidden by `noreply`: without a length nobody knows
+ * where the data would end.
+ */
+bool body_length(struct request *req, const struct token *t, size_t n,
+    size_t at, uint64_t *bytes) MUST_USE;
+
 /* Refuses a request: its data block, `bytes` long, is swallowed unread. */
 enum step body_swallow(struct request *req, uint64_t bytes);
 

@@ -63,6 +63,17 @@ bool request_key(struct key *key, struct token t) MUST_USE;
 /* exptime as `set` reads it: 64 bit cut to 32.  False when it is no number. */
 bool request_exptime(struct token t, rel_time now, rel_time *out) MUST_USE;
 
+/* The data of a hit and its end, copied or by the reference it holds. */
+static inline void
+put_data(struct outbuf *o, const struct hit *hit)
+{
+	if (hit->pinned != NULL)
+		out_item(o, hit->pinned, hit->value, hit->value_len);
+	else
+		out_add(o, hit->value, hit->value_len);
+	OUT_LITERAL(o, "\r\n");
+}
+
 enum { DELTA_DIGITS = 22 /* of what incr adds, as memcached */ };
 
 #define SAY_BAD_FORMAT "CLIENT_ERROR bad command line format\r\n"
