@@ -104,6 +104,8 @@ src_libleasecached_a_SOURCES += \
 	src/cache/lease_token.c \
 	src/cache/lease_token.h \
 	src/cache/lease_wait.c \
+	src/cache/retime.c \
+	src/cache/retime.h \
 	src/cache/tombs.c \
 	src/cache/tombs.h \
 	src/cache/wait.h

@@ -191,6 +191,36 @@ for my $exptime (qw(4294967295 2147483648 -1 -2147483648)) {
 	    "STORED\r\nTOUCHED\r\nEND\r\n", "touch t $exptime is past");
 }
 
+# ---- an exptime for what was stored without one ------------------------------
+
+for my $value ('', 'v', 'v' x 100, 'v' x 5000, 'v' x 300_000) {
+	my $n = length $value;
+	my %way = (
+	    touch => ["touch t 4\r\n", "TOUCHED\r\n"],
+	    gat => ["gat 4 t\r\n", "VALUE t 7 $n\r\n$value\r\nEND\r\n"],
+	    'mg T' => ["mg t T4 v f\r\n", "VA $n f7\r\n$value\r\n"],
+	);
+
+	for my $way (sort keys %way) {
+		$c->put("delete t\r\n");
+		$c->line;
+		$c->ask("set t 7 0 $n\r\n$value\r\n", "STORED\r\n",
+		    "$n bytes, without an exptime");
+		$c->put("mg t c t\r\n");
+		my ($cas) = $c->line =~ /^HD c(\d+) t-1/;
+
+		$c->ask(@{ $way{$way} }, "$n bytes: $way");
+		$c->put("mg t c t\r\n");
+		like($c->line, qr/^HD c$cas t[34]\r?$/,
+		    'it has the exptime, and its number');
+		$c->ask("get t\r\n", "VALUE t 7 $n\r\n$value\r\nEND\r\n",
+		    'and its value');
+		$c->ask("touch t 0\r\n", "TOUCHED\r\n", 'and back');
+		$c->put("mg t c t\r\n");
+		like($c->line, qr/^HD c$cas t-1\r?$/, 'it is there for ever');
+	}
+}
+
 # ---- many -------------------------------------------------------------------
 
 {

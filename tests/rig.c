@@ -403,7 +403,7 @@ walk(struct shard *s, struct found_in_table *f)
 					continue;
 				f->items++;
 				f->bytes += arena_true_size(item_size(it));
-				f->timed += it->exptime != 0;
+				f->timed += item_exptime(it) != 0;
 				f->tagged += (it->word & ITEM_TAGS) != 0;
 				f->at_level[slot_level(b, k)]++;
 				f->in_class[shard_class(s, it) - s->cls]++;

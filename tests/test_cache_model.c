@@ -109,6 +109,7 @@ step_store(struct play *p)
 	p->step = "store";
 	make_request(p, &q);
 	k = &p->model.known[q.i];
+	q.item.timed = cache_times_later(&q.spec) || play_pick(p, 4) == 0;
 	it = cache_prepare(&r->cache, &r->local, &q.item, play_now(p), &res);
 	SAME(p,
 	    (it != NULL) ==

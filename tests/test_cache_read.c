@@ -84,7 +84,7 @@ too_many_readers_are_told_so(void)
 {
 	static char value[CACHE_COPY_MAX + 1];
 	struct read_spec get = { .want_value = true };
-	uint32_t refs;
+	uint16_t refs;
 	struct hit hit;
 
 	verb_begin();
@@ -92,7 +92,7 @@ too_many_readers_are_told_so(void)
 	    RESULT_STORED);
 	hit = verb_read_as("a", &get, RESULT_HIT);
 	refs = atomic_load(&hit.pinned->refs);
-	atomic_fetch_or(&hit.pinned->refs, 0xffffff00);
+	atomic_fetch_or(&hit.pinned->refs, ITEM_REFS_MAX);
 	verb_read_as("a", &get, RESULT_BUSY);
 	CHECK_EQ(verb_put("a", "x", STORE_APPEND), RESULT_BUSY);
 	CHECK_EQ(verb_delete_as("a", &(struct delete_spec){ .clear = true }),

@@ -16,7 +16,7 @@
 
 #include "unit.h"
 
-enum { HEADER = 24, THREADS = 3, ROUNDS = 100000 };
+enum { HEADER = 16, THREADS = 3, ROUNDS = 100000 };
 
 /* An item in a block of exactly its size; its value is `value`. */
 static struct item *
@@ -44,10 +44,10 @@ static void
 the_header_is_as_it_is_drawn(void)
 {
 	CHECK_EQ(offsetof(struct item, word), 0);
-	CHECK_EQ(offsetof(struct item, exptime), 8);
-	CHECK_EQ(offsetof(struct item, accessed), 12);
-	CHECK_EQ(offsetof(struct item, value_len), 16);
-	CHECK_EQ(offsetof(struct item, refs), 20);
+	CHECK_EQ(offsetof(struct item, lengths), 8);
+	CHECK_EQ(offsetof(struct item, refs), 12);
+	CHECK_EQ(offsetof(struct item, accessed), 14);
+	CHECK_EQ(_Alignof(struct item), 4);
 	CHECK_EQ(offsetof(struct item, data), HEADER);
 }
 
@@ -68,26 +68,34 @@ a_plain_item_pays_for_no_field(void)
 static void
 fields_stand_before_the_key(void)
 {
-	for (int bits = 0; bits < 4; bits++) {
-		bool cas = bits & 1, flags = bits & 2;
+	for (int bits = 0; bits < 16; bits++) {
+		bool cas = bits & 1, flags = bits & 2, expires = bits & 4;
+		bool room = bits & 8;
 		struct item_spec spec = plain("key");
 		struct item *it;
-		size_t at = HEADER + (cas ? 8 : 0) + (flags ? 4 : 0);
+		size_t at = HEADER + (cas ? 8 : 0) + (flags ? 4 : 0) +
+		    (expires || room ? 4 : 0);
 
 		spec.own_cas = cas;
 		spec.client_flags = flags ? 0x12345678 : 0;
-		spec.exptime = 77;
+		spec.exptime = expires ? 77 : 0;
+		spec.timed = room;
 		it = make(&spec, "value");
-		unit_note("cas %d flags %d", cas, flags);
+		unit_note("bits %x", bits);
 		CHECK_EQ(item_size(it), at + 8);
 		CHECK_EQ(item_size_for(&spec), at + 3);
 		CHECK(item_key(it) == (char *)it + at);
 		CHECK(item_value(it) == (char *)it + at + 3);
 		CHECK_BYTES(item_key(it), 8, "keyvalue");
 		CHECK_EQ(item_client_flags(it), spec.client_flags);
-		CHECK_EQ(it->exptime, 77);
+		CHECK_EQ(item_exptime(it), expires ? 77 : 0);
+		if (expires || room) {
+			item_set_exptime(it, 4711);
+			CHECK_EQ(item_exptime(it), 4711);
+			CHECK_EQ(item_client_flags(it), spec.client_flags);
+		}
 		CHECK_EQ(item_key_len(it), 3);
-		CHECK_EQ(it->value_len, 5);
+		CHECK_EQ(item_value_len(it), 5);
 		free(it);
 	}
 	unit_note("%s", "");
@@ -115,11 +123,11 @@ extra_for(unsigned which)
 	return e;
 }
 
-/* [cas 8] [birth 8] [version 8] [client_flags 4] [grace 4] [tags 4n] */
+/* [cas 8] [birth 8] [version 8] [exptime 4] [client_flags 4] [grace 4] [tags] */
 static void
 fields_of_leases_stand_among_them(void)
 {
-	for (unsigned bits = 0; bits < 256; bits++) {
+	for (unsigned bits = 0; bits < 512; bits++) {
 		struct item_extra e = extra_for(bits);
 		struct item_spec spec = plain("key");
 		uint64_t cas = UINT64_MAX - 9;
@@ -128,9 +136,11 @@ fields_of_leases_stand_among_them(void)
 
 		spec.own_cas = bits & 64;
 		spec.client_flags = bits & 128 ? 77 : 0;
+		spec.exptime = bits & 256 ? 1234567 : 0;
 		spec.extra = &e;
 		at = HEADER + 8 * (spec.own_cas + e.born + e.versioned) +
-		    4 * ((spec.client_flags != 0) + (e.grace != 0)) +
+		    4 * ((spec.client_flags != 0) + (e.grace != 0) +
+			    (spec.exptime != 0)) +
 		    4 * e.tags;
 		it = make(&spec, "value");
 		if (spec.own_cas)
@@ -146,6 +156,7 @@ fields_of_leases_stand_among_them(void)
 		CHECK_EQ(item_load_ms(it), e.born ? 250 : 0);
 		CHECK(item_version(it) == (e.versioned ? e.version : 0));
 		CHECK_EQ(item_client_flags(it), spec.client_flags);
+		CHECK_EQ(item_exptime(it), spec.exptime);
 		CHECK_EQ(item_grace(it), e.grace);
 		CHECK_EQ(item_tags(it), e.tags);
 		for (unsigned i = 0; i < e.tags; i++)
@@ -245,7 +256,8 @@ static void
 bits_and_number_do_not_overlap(void)
 {
 	static const enum item_bit bits[] = { ITEM_CAS, ITEM_BIRTH,
-		ITEM_VERSION, ITEM_GRACE, ITEM_FLAGS, ITEM_TAGS,
+		ITEM_VERSION, ITEM_GRACE, ITEM_FLAGS, ITEM_EXPTIME, ITEM_LONG,
+		ITEM_TAGS,
 		ITEM_BINARY_KEY, ITEM_STALE, ITEM_WON, ITEM_FETCHED,
 		ITEM_LINKED, ITEM_NEGATIVE };
 	uint64_t all = 0;
@@ -354,11 +366,11 @@ references_are_refused_before_they_overflow(void)
 
 	memset(key, 'k', sizeof(key));
 	it = make(&spec, "v");
-	atomic_fetch_add(&it->refs, 0xfff000u << 8);
+	atomic_fetch_add(&it->refs, 0xf000);
 	while (item_ref(it) && more < 0x2000)
 		more++;
 
-	CHECK(more < 0x1000);
+	CHECK(more < 0xfff);
 	CHECK_EQ(item_key_len(it), KEY_MAX);
 	CHECK(!item_ref(it));
 	CHECK(!item_unref(it));
@@ -404,15 +416,17 @@ static void
 an_item_expires_when_its_second_has_come(void)
 {
 	struct item_spec spec = plain("k");
-	struct item *it = make(&spec, "");
+	struct item *it;
 
-	it->exptime = 100;
+	spec.timed = true;
+	it = make(&spec, "");
+	item_set_exptime(it, 100);
 	CHECK(!item_is_expired(it, 99));
 	CHECK(item_is_expired(it, 100));
 	CHECK(item_is_expired(it, 101));
-	it->exptime = 0;
+	item_set_exptime(it, 0);
 	CHECK(!item_is_expired(it, UINT32_MAX));
-	it->exptime = CLOCK_LONG_AGO;
+	item_set_exptime(it, CLOCK_LONG_AGO);
 	CHECK(item_is_expired(it, CLOCK_FIRST));
 	free(it);
 }
@@ -433,17 +447,89 @@ grace_runs_from_the_exptime(void)
 	CHECK(!item_is_expired(it, 99));
 	CHECK(!item_is_expired(it, 149));
 	CHECK(item_is_expired(it, 150));
-	it->exptime = 0; /* never: no grace */
+	item_set_exptime(it, 0); /* never: no grace */
 	CHECK_EQ(item_end(it), 0);
 	CHECK(!item_is_expired(it, UINT32_MAX));
-	it->exptime = CLOCK_LONG_AGO; /* nor for what ended at once */
+	item_set_exptime(it, CLOCK_LONG_AGO); /* nor for what ended at once */
 	CHECK(item_is_expired(it, CLOCK_FIRST));
-	it->exptime = UINT32_MAX - 20;
+	item_set_exptime(it, UINT32_MAX - 20);
 	CHECK_EQ(item_end(it), UINT32_MAX);
 	free(it);
 }
 
-UNIT("item", TEST(the_header_is_as_it_is_drawn),
+/* The length of a value of 16 MiB stands in a field, before the tags. */
+static void
+a_long_value_has_its_length(void)
+{
+	for (unsigned bits = 0; bits < 128; bits++) {
+		struct item_extra e = extra_for(bits);
+		uint32_t n = ITEM_SHORT_MAX - 1 + (bits & 3);
+		struct item_spec spec = plain("key");
+		struct item *it;
+		char head[256];
+
+		spec.value_len = n;
+		spec.extra = &e;
+		spec.client_flags = bits & 64 ? 77 : 0;
+		CHECK(item_size_for(&spec) - n < sizeof(head));
+		/* only what precedes the value is touched */
+		it = item_init(head, &spec);
+		unit_note("bits %x", bits);
+		CHECK_EQ(item_value_len(it), n);
+		CHECK_EQ(item_size(it), item_size_for(&spec));
+		CHECK_EQ(item_client_flags(it), spec.client_flags);
+		CHECK_EQ(item_grace(it), e.grace);
+		CHECK_EQ(!!(it->word & ITEM_LONG), n > ITEM_SHORT_MAX);
+		for (unsigned i = 0; i < e.tags; i++)
+			CHECK_EQ(item_tag(it, i), 0xfffffff0 + i);
+	}
+	unit_note("%s", "");
+}
+
+static void
+the_time_of_an_access_is_exact_for_two_hours(void)
+{
+	struct item_spec spec = plain("k");
+	struct item *it = make(&spec, "");
+
+	for (rel_time at = 3; at < 100000; at += 997)
+		for (rel_time age = 0; age < ITEM_AGE_OLD; age += 101) {
+			item_set_accessed(it, at);
+			item_grow_old(it, at + age);
+			CHECK_EQ(item_accessed(it, at + age), at);
+		}
+	/* another thread's clock may be a second behind */
+	item_set_accessed(it, 5000);
+	CHECK_EQ(item_accessed(it, 4999), 4999);
+	free(it);
+}
+
+static void
+the_time_of_an_old_access_is_nearly_right(void)
+{
+	struct item_spec spec = plain("k");
+	struct item *it = make(&spec, "");
+
+	for (rel_time at = 3; at < 100000; at += 9973) {
+		item_set_accessed(it, at);
+		for (rel_time now = at; now < at + 1500000000;
+		     now += ITEM_AGING + now % 60) {
+			rel_time said = item_accessed(it, now);
+
+			if (said > at || at - said > (now - at) / 100)
+				unit_note("at %u now %u", at, now);
+			REQUIRE(said <= at);
+			REQUIRE(at - said <= (now - at) / 100);
+			item_grow_old(it, now);
+		}
+	}
+	free(it);
+}
+
+UNIT("item", TEST(a_long_value_has_its_length),
+    TEST(the_time_of_an_access_is_exact_for_two_hours),
+    TEST(the_time_of_an_old_access_is_nearly_right),
+    TEST(the_header_is_as_it_is_drawn),
     TEST(a_plain_item_pays_for_no_field), TEST(fields_stand_before_the_key),
     TEST(fields_of_leases_stand_among_them),
     TEST(what_an_item_has_can_be_given_to_another),

@@ -303,7 +303,7 @@ a_lower_limit_is_settled(void)
 	for (int i = 0; i < KEYS; i++)
 		REQUIRE(rig_set(&r, name(i), value, sizeof(value), 0) ==
 		    RESULT_STORED);
-	CHECK(rig_used(&r) > 5 * MEGABYTE);
+	CHECK(rig_used(&r) > 4 * MEGABYTE);
 	store_set_limit(r.store, 2 * MEGABYTE);
 	store_settle(&r.local, r.x.now);
 	CHECK(atomic_load(&r.store->used) <= 2 * MEGABYTE);

@@ -492,7 +492,31 @@ a_pass_that_moves_also_removes(void)
 	end(&r);
 }
 
-UNIT("sweep", TEST(with_nothing_to_look_for_there_is_no_pass),
+static void
+old_items_tell_when_they_were_read(void)
+{
+	rel_time start, reached;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ 0 });
+	start = r.x.now;
+	set(&r, 1, 0);
+	for (reached = 0; reached < 400 * 86400; reached += ITEM_AGING / 2) {
+		struct item_note note;
+		struct key k = rig_key(name(1));
+
+		r.x.now = start + reached;
+		pass(&r);
+		REQUIRE(cache_note(&r.cache, &r.local, &k, r.x.now, &note));
+		REQUIRE(note.accessed <= start);
+		REQUIRE(start - note.accessed <= reached / 100);
+		REQUIRE(reached >= ITEM_AGE_OLD || note.accessed == start);
+	}
+	end(&r);
+}
+
+UNIT("sweep", TEST(old_items_tell_when_they_were_read),
+    TEST(with_nothing_to_look_for_there_is_no_pass),
     TEST(the_expired_go_and_the_others_stay),
     TEST(the_flushed_go_and_the_others_stay),
     TEST(a_flush_during_a_pass_is_for_the_next_one),

@@ -39,6 +39,7 @@ verb_store(const char *key, const char *value, const struct item_spec *item,
 	s.key = rig_key(key);
 	s.value_len = (uint32_t)strlen(value);
 	s.own_cas = spec->own_cas;
+	s.timed |= cache_times_later(spec);
 	it = cache_prepare(&verb_rig.cache, &verb_rig.local, &s, verb_rig.x.now,
 	    &said.res);
 	if (it == NULL)

@@ -95,7 +95,7 @@ struct hit {
 /*
  * Reads a key.  `buffer` takes a copy of a value of up to CACHE_COPY_MAX
  * bytes; a larger one is pinned, and the caller gives the reference back with
- * store_item_release().  HIT, MISS, BUSY; with a lead_spec also PARKED, and HIT
+ * store_item_release().  HIT, MISS, BUSY, and NO_MEMORY of a touch; with a lead_spec also PARKED, and HIT
  * without a value (`absent`) for who won the lease or has to do without.
  */
 enum result cache_read(struct cache *c, struct store_local *l,
@@ -104,7 +104,7 @@ enum result cache_read(struct cache *c, struct store_local *l,
 
 /* Fills what a hit says of an item, but its value; its shard is locked. */
 void cache_snapshot(const struct cache *c, const struct item *it,
-    struct hit *hit);
+    rel_time now, struct hit *hit);
 
 /* Start loading what cache_read() will touch: first all keys, then again. */
 static inline void
@@ -146,6 +146,13 @@ struct store_spec {
 	uint64_t guard;
 };
 
+/* Whether an item for such a store needs room for an exptime told later. */
+static inline bool
+cache_times_later(const struct store_spec *spec)
+{
+	return spec->stale_if_older || spec->vivify;
+}
+
 struct stored {
 	uint64_t cas;       /* the new number; 0 when nothing was stored */
 	uint32_t value_len; /* of what stands now, when something was stored */
@@ -156,7 +163,7 @@ struct stored {
 
 /*
  * A private item for cache_store(): room for the value, which the caller
- * fills.  *why says TOO_LARGE or NO_MEMORY when it returns NULL.
+ * fills.  spec->timed where cache_times_later().  *why says TOO_LARGE or NO_MEMORY when it returns NULL.
  */
 struct item *cache_prepare(struct cache *c, struct store_local *l,
     const struct item_spec *spec, rel_time now, enum result *why);
@@ -222,7 +229,7 @@ enum result cache_delete(struct cache *c, struct store_local *l,
     const struct key *key, const struct delete_spec *spec, rel_time now,
     uint32_t *size);
 
-/* TOUCHED or NOT_FOUND. */
+/* TOUCHED, NOT_FOUND, BUSY, NO_MEMORY. */
 enum result cache_touch(struct cache *c, struct store_local *l,
     const struct key *key, rel_time exptime, rel_time now);
 

@@ -15,7 +15,7 @@
 #include "cache/fill.h"
 
 /* What an item with a number needs besides its key: every field. */
-enum { ROOM = sizeof(struct item) + 24 + 8 + 4 * ITEM_TAGS_MAX + NUM_MAX };
+enum { ROOM = sizeof(struct item) + 24 + 12 + 4 * ITEM_TAGS_MAX + NUM_MAX };
 
 static bool
 is_blank(char c)
@@ -106,9 +106,9 @@ change(struct act *st, const struct standing *standing,
 		.key = { .data = item_key(old),
 		    .len = item_key_len(old),
 		    .binary = old->word & ITEM_BINARY_KEY },
-		.value_len = old->value_len,
+		.value_len = item_value_len(old),
 		.client_flags = item_client_flags(old),
-		.exptime = spec->touch ? spec->exptime : old->exptime,
+		.exptime = spec->touch ? spec->exptime : item_exptime(old),
 		.extra = &extra,
 	};
 	uint64_t kept = old->word & (ITEM_STALE | ITEM_WON | ITEM_FETCHED);
@@ -118,7 +118,7 @@ change(struct act *st, const struct standing *standing,
 	if (spec->compare &&
 	    (!st->c->cas_enabled || item_cas(old) != spec->cas))
 		return RESULT_EXISTS;
-	if (!read_number(item_value(old), old->value_len, &v))
+	if (!read_number(item_value(old), item_value_len(old), &v))
 		return RESULT_NOT_A_NUMBER;
 	if (!spec->decrement)
 		v += spec->delta;
@@ -153,7 +153,7 @@ cache_arith(struct cache *c, struct store_local *l, const struct key *key,
 	shard_lock(st.s);
 	old = fill_look(&st);
 	if (old.visible) {
-		out->exptime = old.item->exptime;
+		out->exptime = item_exptime(old.item);
 		out->binary_key = old.item->word & ITEM_BINARY_KEY;
 		/* Without room a number may still change: the old one goes. */
 		res = change(&st, &old, spec, &it, &out->number);

@@ -9,6 +9,7 @@
 #include "cache/cache.h"
 #include "cache/fill.h"
 #include "cache/held.h"
+#include "cache/retime.h"
 
 /* One delete, while the shard is locked or an item is made anew. */
 struct deleting {
@@ -41,6 +42,7 @@ remake(const struct deleting *d, enum result *why)
 		.client_flags = spec->clear ? spec->client_flags :
 					      d->held.client_flags,
 		.own_cas = true,
+		.timed = spec->touch || !spec->clear,
 		.extra = &extra,
 	};
 	struct item *it;
@@ -81,16 +83,16 @@ swap(struct deleting *d, struct item *it) REQUIRES(d->st.s->lock)
 	struct item *old = d->old.item;
 
 	it->word |= (spec->stale ? ITEM_STALE : 0) | (old->word & ITEM_WON);
-	it->exptime = spec->clear ? 0 : old->exptime;
-	if (spec->touch)
-		it->exptime = spec->exptime;
-	if (!spec->clear)
-		it->word |= old->word & ITEM_FETCHED;
+	item_set_exptime(it,
+	    spec->touch     ? spec->exptime :
+		spec->clear ? 0 :
+			      item_exptime(old));
 	shard_replace(d->st.s, d->st.l, d->old.at, old, it, d->st.now);
 	/* It is no store: fills and tags go by the number of the old one. */
-	item_set_stored(it, item_stored(old));
 	if (!spec->clear)
-		it->accessed = old->accessed;
+		retime_take_over(it, old);
+	else
+		item_set_stored(it, item_stored(old));
 	if (spec->clear)
 		d->st.s->counted[SHARD_COUNTER_total_items]++;
 	if (spec->clear && !spec->stale)
@@ -104,7 +106,9 @@ needs_remake(const struct delete_spec *spec, const struct item *it)
 	return spec->clear ||
 	    (spec->stale &&
 		(!(it->word & ITEM_CAS) ||
-		    (spec->touch && it->word & ITEM_GRACE)));
+		    (spec->touch &&
+			(it->word & ITEM_GRACE ||
+			    retime_needed(it, spec->exptime)))));
 }
 
 static void
@@ -112,7 +116,7 @@ take_away(struct deleting *d) REQUIRES(d->st.s->lock)
 {
 	struct item *it = d->old.item;
 
-	*d->size = it->value_len;
+	*d->size = item_value_len(it);
 	shard_class(d->st.s, it)->event[CLASS_DELETE_HITS]++;
 	shard_remove(d->st.s, d->st.l, d->st.key->hash, d->old.at, it);
 }
@@ -155,7 +159,7 @@ do_away(struct deleting *d, uint64_t seq) REQUIRES(d->st.s->lock)
 	struct item *it = d->old.item;
 
 	if (needs_remake(spec, it)) {
-		*d->size = it->value_len;
+		*d->size = item_value_len(it);
 		d->cas = spec->own_cas ? spec->new_cas :
 		    spec->stale        ? seq :
 					 item_cas(it);

@@ -8,16 +8,18 @@
 
 #include "cache/cache.h"
 #include "cache/lease.h"
+#include "cache/retime.h"
 
 void
-cache_snapshot(const struct cache *c, const struct item *it, struct hit *hit)
+cache_snapshot(const struct cache *c, const struct item *it, rel_time now,
+    struct hit *hit)
 {
 	hit->why = FOUND;
-	hit->value_len = it->value_len;
+	hit->value_len = item_value_len(it);
 	hit->client_flags = item_client_flags(it);
 	hit->cas = c->cas_enabled ? item_cas(it) : 0;
-	hit->exptime = it->exptime;
-	hit->accessed = it->accessed;
+	hit->exptime = item_exptime(it);
+	hit->accessed = item_accessed(it, now);
 	hit->fetched = it->word & ITEM_FETCHED;
 	hit->binary_key = it->word & ITEM_BINARY_KEY;
 	if (UNLIKELY(it->word & (ITEM_NEGATIVE | ITEM_VERSION))) {
@@ -32,8 +34,8 @@ static bool
 take_value(struct item *it, char *buffer, struct hit *hit)
 {
 	hit->value = item_value(it);
-	if (it->value_len <= CACHE_COPY_MAX) {
-		memcpy(buffer, hit->value, it->value_len);
+	if (hit->value_len <= CACHE_COPY_MAX) {
+		memcpy(buffer, hit->value, hit->value_len);
 		hit->value = buffer;
 		return true;
 	}
@@ -50,7 +52,7 @@ serve(struct act *st, const struct read_spec *spec, struct place at,
 {
 	enum class_event event = CLASS_GET_HITS;
 
-	cache_snapshot(st->c, it, hit);
+	cache_snapshot(st->c, it, st->now, hit);
 	if (spec->want_value && !take_value(it, buffer, hit))
 		return RESULT_BUSY;
 	if (!spec->peek)
@@ -93,7 +95,7 @@ is_due(const struct act *st, const struct read_spec *spec,
     const struct item *it) REQUIRES(st->s->lock)
 {
 	const struct lead_spec *lead = spec->lead;
-	rel_time exptime = it->exptime;
+	rel_time exptime = item_exptime(it);
 
 	if (spec->touch && !spec->recache_first &&
 	    !item_is_overdue(it, st->now))
@@ -253,28 +255,68 @@ is_plain(const struct read_spec *spec, const struct item *it)
 		lead->early == 0 && spec->recache_until == 0);
 }
 
-enum result
-cache_read(struct cache *c, struct store_local *l, const struct key *key,
-    const struct read_spec *spec, rel_time now, char *buffer, struct hit *hit)
+/*
+ * Holds what stands if it has to be made anew for a touch: HIT.  BUSY when too
+ * many do, MISS when there is no need.
+ */
+static enum result
+hold_timeless(rel_time exptime, struct place at, enum found why,
+    struct held *held)
 {
-	struct act st = act_begin(c, l, key, now);
+	struct item *it = found_stands(why) ? slot_item(at.bucket, at.slot) :
+					      NULL;
+
+	if (it == NULL || !retime_needed(it, exptime))
+		return RESULT_MISS;
+	return held_take(held, it) ? RESULT_HIT : RESULT_BUSY;
+}
+
+/* One try; held->item is set when an item is to be made anew before another. */
+static enum result
+try_read(struct act *st, const struct read_spec *spec, char *buffer,
+    struct hit *hit, struct held *held)
+{
 	enum result res = RESULT_MISS;
 	struct place at;
 	struct item *it;
 
 	memset(hit, 0, sizeof(*hit));
-	shard_lock(st.s);
-	it = shard_find(st.s, l, key, now, &at, &hit->why);
+	held->item = NULL;
+	shard_lock(st->s);
+	it = shard_find(st->s, st->l, st->key, st->now, &at, &hit->why);
+	if (spec->touch)
+		res = hold_timeless(spec->exptime, at, hit->why, held);
+	if (UNLIKELY(res != RESULT_MISS)) {
+		act_end(st);
+		return res;
+	}
 	if (!is_plain(spec, it))
-		res = read_led(&st, spec, at, buffer, hit);
+		res = read_led(st, spec, at, buffer, hit);
 	else if (it != NULL)
-		res = serve(&st, spec, at, it, buffer, hit);
-	if (UNLIKELY(c->leases->config->visible_stubs) &&
+		res = serve(st, spec, at, it, buffer, hit);
+	if (UNLIKELY(st->c->leases->config->visible_stubs) &&
 	    (res == RESULT_MISS || (hit->absent && !hit->won)) &&
-	    show_stub(&st, hit))
+	    show_stub(st, hit))
 		res = RESULT_HIT;
-	act_end(&st);
+	act_end(st);
 	return res;
+}
+
+enum result
+cache_read(struct cache *c, struct store_local *l, const struct key *key,
+    const struct read_spec *spec, rel_time now, char *buffer, struct hit *hit)
+{
+	struct act st = act_begin(c, l, key, now);
+	struct held held;
+
+	for (;;) {
+		enum result res = try_read(&st, spec, buffer, hit, &held);
+
+		if (LIKELY(held.item == NULL))
+			return res;
+		if (!retime(&st, &held))
+			return RESULT_NO_MEMORY;
+	}
 }
 
 bool
@@ -291,7 +333,7 @@ cache_note(struct cache *c, struct store_local *l, const struct key *key,
 	if (it == NULL && found_stands(why))
 		it = slot_item(at.bucket, at.slot);
 	if (it != NULL) {
-		item_note_fill(note, it);
+		item_note_fill(note, it, now);
 		if (!c->cas_enabled)
 			note->cas = 0;
 	}
@@ -299,27 +341,45 @@ cache_note(struct cache *c, struct store_local *l, const struct key *key,
 	return it != NULL;
 }
 
-enum result
-cache_touch(struct cache *c, struct store_local *l, const struct key *key,
-    rel_time exptime, rel_time now)
+static enum result
+try_touch(struct act *st, rel_time exptime, struct held *held)
 {
-	struct act st = act_begin(c, l, key, now);
 	enum result res = RESULT_NOT_FOUND;
 	struct hit stub;
 	enum found why;
 	struct place at;
 	struct item *it;
 
-	shard_lock(st.s);
-	it = shard_find(st.s, l, key, now, &at, &why);
-	if (it != NULL) {
-		shard_hit(st.s, at, it, now);
-		shard_touch(st.s, at, it, exptime, now);
-		shard_class(st.s, it)->event[CLASS_TOUCH_HITS]++;
+	held->item = NULL;
+	shard_lock(st->s);
+	it = shard_find(st->s, st->l, st->key, st->now, &at, &why);
+	if (it != NULL && hold_timeless(exptime, at, why, held) != RESULT_MISS) {
+		res = RESULT_BUSY;
+	} else if (it != NULL) {
+		shard_hit(st->s, at, it, st->now);
+		shard_touch(st->s, at, it, exptime, st->now);
+		shard_class(st->s, it)->event[CLASS_TOUCH_HITS]++;
 		res = RESULT_TOUCHED;
-	} else if (show_stub(&st, &stub)) {
+	} else if (show_stub(st, &stub)) {
 		res = RESULT_TOUCHED;
 	}
-	act_end(&st);
+	act_end(st);
 	return res;
+}
+
+enum result
+cache_touch(struct cache *c, struct store_local *l, const struct key *key,
+    rel_time exptime, rel_time now)
+{
+	struct act st = act_begin(c, l, key, now);
+	struct held held;
+
+	for (;;) {
+		enum result res = try_touch(&st, exptime, &held);
+
+		if (held.item == NULL)
+			return res;
+		if (!retime(&st, &held))
+			return RESULT_NO_MEMORY;
+	}
 }

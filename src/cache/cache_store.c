@@ -94,7 +94,7 @@ finish(struct cache *c, struct shard *s, struct item *it, struct stored *out)
 {
 	s->counted[SHARD_COUNTER_total_items]++;
 	out->cas = c->cas_enabled ? item_cas(it) : 0;
-	out->value_len = it->value_len;
+	out->value_len = item_value_len(it);
 }
 
 /* A store and the key it is about, while the shard is locked. */
@@ -223,7 +223,7 @@ store_expired(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	bool own = lease_is(g->lease, g->token);
 
 	out->cas = note_expired(g);
-	out->value_len = g->it->value_len;
+	out->value_len = item_value_len(g->it);
 	if (!g->st.c->cas_enabled)
 		out->cas = 0;
 	if (g->old.item != NULL)
@@ -282,7 +282,7 @@ publish_older(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	if (!(old->word & ITEM_STALE))
 		return RESULT_EXISTS;
 	g->it->word |= ITEM_STALE | (old->word & ITEM_WON);
-	g->it->exptime = old->exptime;
+	item_set_exptime(g->it, item_exptime(old));
 	shard_replace(g->st.s, g->st.l, g->old.at, old, g->it, g->st.now);
 	item_set_birth(g->it, item_stored(g->it), 0);
 	finish(g->st.c, g->st.s, g->it, out);
@@ -364,14 +364,16 @@ join(struct cache *c, struct store_local *l, const struct key *key,
     rel_time now, enum result *why)
 {
 	bool append = spec->mode == STORE_APPEND;
+	uint32_t added = item_value_len(add);
 	struct item_spec joined = {
 		.key = { .data = key->data,
 		    .len = key->len,
 		    .binary = old->binary_key,
 		    .hash = key->hash },
-		.value_len = old->value_len + add->value_len,
+		.value_len = old->value_len + added,
 		.client_flags = old->client_flags,
 		.own_cas = spec->own_cas,
+		.timed = old->timed,
 		.extra = &old->extra,
 	};
 	struct item *it = cache_prepare(c, l, &joined, now, why);
@@ -382,10 +384,8 @@ join(struct cache *c, struct store_local *l, const struct key *key,
 	if (spec->own_cas)
 		memcpy(it->data, &spec->new_cas, sizeof(uint64_t));
 	value = item_value(it);
-	memcpy(value + (append ? 0 : add->value_len), old->value,
-	    old->value_len);
-	memcpy(value + (append ? old->value_len : 0), item_value(add),
-	    add->value_len);
+	memcpy(value + (append ? 0 : added), old->value, old->value_len);
+	memcpy(value + (append ? old->value_len : 0), item_value(add), added);
 	return it;
 }
 
@@ -403,7 +403,7 @@ put_joined(struct cache *c, struct store_local *l, const struct key *key,
 	shard_lock(st.s);
 	if (shard_find(st.s, l, key, now, &at, &why) == old &&
 	    compare(c, spec, old) != MATCH_NOT) {
-		it->exptime = old->exptime;
+		item_set_exptime(it, item_exptime(old));
 		it->word |= old->word & (ITEM_STALE | ITEM_WON);
 		shard_replace(st.s, l, at, old, it, now);
 		fill_move_base(&st, item_stored(it));
@@ -465,7 +465,7 @@ extend(struct cache *c, struct store_local *l, const struct key *key,
 		if (res != RESULT_NOT_STORED || !makes)
 			break;
 		if (spec->vivify)
-			add->exptime = spec->vivify_exptime;
+			item_set_exptime(add, spec->vivify_exptime);
 		/* store_whole() takes a reference that we need once more. */
 		CHECK(item_ref(add));
 		res = store_whole(c, l, key, add, spec, now, out);
@@ -484,7 +484,7 @@ cache_store(struct cache *c, struct store_local *l, const struct key *key,
 	if (it->word & ITEM_CAS)
 		memcpy(it->data, &spec->new_cas, sizeof(uint64_t));
 	if (is_join(spec)) {
-		cache_count(c, key, it->value_len, item_client_flags(it),
+		cache_count(c, key, item_value_len(it), item_client_flags(it),
 		    CLASS_CMD_SET);
 		return extend(c, l, key, it, spec, now, out);
 	}

@@ -21,6 +21,8 @@ struct held {
 	uint32_t value_len;
 	uint32_t client_flags;
 	bool binary_key;
+	bool own_cas;
+	bool timed; /* has room for an exptime */
 	uint64_t cas; /* as it was then */
 	struct item_extra extra;
 };
@@ -33,9 +35,11 @@ held_take(struct held *h, struct item *it)
 		return false;
 	h->item = it;
 	h->value = item_value(it);
-	h->value_len = it->value_len;
+	h->value_len = item_value_len(it);
 	h->client_flags = item_client_flags(it);
 	h->binary_key = it->word & ITEM_BINARY_KEY;
+	h->own_cas = it->word & ITEM_CAS;
+	h->timed = it->word & ITEM_EXPTIME;
 	h->cas = item_cas(it);
 	item_extra_of(it, &h->extra);
 	return true;

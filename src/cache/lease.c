@@ -200,7 +200,7 @@ make_answer(struct act *st, struct item *it) REQUIRES(st->s->lock)
 		return NULL;
 	}
 	atomic_init(&a->refs, 1);
-	cache_snapshot(st->c, it, &a->hit);
+	cache_snapshot(st->c, it, st->now, &a->hit);
 	a->hit.value = item_value(it);
 	a->hit.pinned = it;
 	return a;

@@ -133,6 +133,17 @@ one_key(struct exec *x, struct request *req, const struct retrieval *r,
 	return res;
 }
 
+static enum step
+fail(struct session *s, struct request *req, enum result res)
+{
+	s->resume = 0;
+	if (res == RESULT_BUSY)
+		SAY(req, SAY_REFS);
+	else
+		SAY(req, SAY_NO_TOUCH);
+	return STEP_DONE;
+}
+
 /* Whether there is exactly one key. */
 static bool
 is_one_key(const struct request *req, size_t at)
@@ -197,13 +208,8 @@ retrieve(struct exec *x, struct request *req, struct retrieval *r)
 				s->resume = 0;
 				return STEP_PARK;
 			}
-			if (res == RESULT_BUSY) {
-				s->resume = 0;
-				SAY(req,
-				    "SERVER_ERROR refcount overflow "
-				    "during fetch\r\n");
-				return STEP_DONE;
-			}
+			if (res == RESULT_BUSY || res == RESULT_NO_MEMORY)
+				return fail(s, req, res);
 		}
 	}
 	if (!out_has_room(req->out)) {

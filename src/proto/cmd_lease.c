@@ -91,8 +91,7 @@ cmd_lease_get(struct exec *x, struct request *req)
 			return STEP_PARK;
 		if (res == RESULT_BUSY) {
 			s->resume = 0;
-			SAY(req,
-			    "SERVER_ERROR refcount overflow during fetch\r\n");
+			SAY(req, SAY_REFS);
 			return STEP_DONE;
 		}
 	}

@@ -282,8 +282,9 @@ cmd_mg(struct exec *x, struct request *req)
 		put_hit(x, req, &m, &hit);
 		break;
 	case RESULT_BUSY:
-		return meta_fail(req,
-		    "SERVER_ERROR refcount overflow during fetch\r\n");
+		return meta_fail(req, SAY_REFS);
+	case RESULT_NO_MEMORY:
+		return meta_fail(req, SAY_NO_TOUCH);
 	default:
 		count_get(x, false, false);
 		put_miss(req, &m);

@@ -24,13 +24,21 @@ cmd_touch(struct exec *x, struct request *req)
 		return STEP_DONE;
 	}
 	COUNT(x->counters, cmd_touch);
-	if (cache_touch(x->cache, x->local, &key, exptime, x->now) ==
-	    RESULT_TOUCHED) {
+	switch (cache_touch(x->cache, x->local, &key, exptime, x->now)) {
+	case RESULT_TOUCHED:
 		COUNT(x->counters, touch_hits);
 		SAY(req, "TOUCHED\r\n");
-	} else {
+		break;
+	case RESULT_BUSY:
+		SAY(req, SAY_REFS);
+		break;
+	case RESULT_NO_MEMORY:
+		SAY(req, SAY_NO_TOUCH);
+		break;
+	default:
 		COUNT(x->counters, touch_misses);
 		SAY(req, "NOT_FOUND\r\n");
+		break;
 	}
 	return STEP_DONE;
 }

@@ -118,6 +118,7 @@ collect(struct exec *x, struct request *req, const struct store_request *sr,
 		.value_len = (uint32_t)sr->bytes,
 		.client_flags = sr->client_flags,
 		.own_cas = sr->spec.own_cas,
+		.timed = cache_times_later(&sr->spec),
 		.exptime = sr->exptime,
 		.extra = lead_extra(x, sr, &extra),
 	};

@@ -2,16 +2,21 @@
 /*
  * item.h - a stored value, and its layout.
  *
- *	 0        8         12         16          20             24
- *	+--------+---------+----------+-----------+--------------+---
- *	| word   | exptime | accessed | value_len | refs|key_len | ...
- *	+--------+---------+----------+-----------+--------------+---
- *	... [cas 8] [birth 8] [version 8] [client_flags 4] [grace 4] [tags 4n]
- *	... key value
+ *	 0        8           12     14         16
+ *	+--------+-----------+------+----------+---
+ *	| word   | lengths   | refs | accessed | ...
+ *	+--------+-----------+------+----------+---
+ *	... [cas 8] [birth 8] [version 8] [exptime 4] [client_flags 4]
+ *	... [grace 4] [value_len 4] [tags 4n] key value
  *
  * word = number of the store (43 bits) << 21 | bits.  The fields in brackets
  * are there when their bit is set, so that a plain item pays for none of them.
+ * Items are aligned to 4 bytes.
  *
+ *	lengths  of the value << 8 | of the key; a value of 16 MiB and more has
+ *	         a field for its length
+ *	accessed when it was last read or stored: see item_accessed()
+ *	exptime  there when the item was stored with one, or given one later
  *	birth    the number of the grant that allowed the store, << 21 | the
  *	         milliseconds that its load took; without it: the store's number
  *	version  the source's own version of the value
@@ -19,8 +24,9 @@
  *	tags     the slots of up to 9 tag clocks (store/clocks.h)
  *
  * Key, value, these fields and their lengths never change once the item is
- * linked: a write publishes a new item.  word, exptime, accessed and cas are
- * not content; the lock of the item's shard guards them.
+ * linked: a write publishes a new item, and so does a touch that needs room
+ * for an exptime.  word, exptime, accessed and cas are not content; the lock
+ * of the item's shard guards them.
  *
  * The table owns one reference.  A reader that needs the value after it drops
  * the lock takes its own, and reads key and value only.
@@ -56,29 +62,34 @@ enum item_bit {
 	ITEM_VERSION = 1 << 2, /* a version of its source */
 	ITEM_GRACE = 1 << 3,
 	ITEM_FLAGS = 1 << 4, /* client flags other than 0 */
-	ITEM_TAGS_SHIFT = 5, /* bits 5-8: how many tags */
-	ITEM_TAGS = 0xf << 5,
-	ITEM_FIELDS = 0x1ff,
-	ITEM_BINARY_KEY = 1 << 9,
-	ITEM_STALE = 1 << 10,    /* marked by md I or an older ms C I */
-	ITEM_WON = 1 << 11,      /* a lease to refresh it is or was out */
-	ITEM_FETCHED = 1 << 12,  /* read since it was stored */
-	ITEM_LINKED = 1 << 13,   /* in its shard's table */
-	ITEM_NEGATIVE = 1 << 14, /* known to be absent at the source (z) */
+	ITEM_EXPTIME = 1 << 5,
+	ITEM_LONG = 1 << 6, /* the length of the value in a field */
+	ITEM_TAGS_SHIFT = 7, /* bits 7-10: how many tags */
+	ITEM_TAGS = 0xf << 7,
+	ITEM_FIELDS = 0x7ff,
+	ITEM_BINARY_KEY = 1 << 11,
+	ITEM_STALE = 1 << 12,    /* marked by md I or an older ms C I */
+	ITEM_WON = 1 << 13,      /* a lease to refresh it is or was out */
+	ITEM_FETCHED = 1 << 14,  /* read since it was stored */
+	ITEM_LINKED = 1 << 15,   /* in its shard's table */
+	ITEM_NEGATIVE = 1 << 16, /* known to be absent at the source (z) */
 	ITEM_SEQ_SHIFT = 21,
 };
 
 enum {
 	ITEM_TAGS_MAX = 9, /* 8 of its writer's, and its prefix */
 	ITEM_LOAD_MAX = (1 << ITEM_SEQ_SHIFT) - 1, /* ms, of a load */
+	ITEM_SHORT_MAX = (1 << 24) - 1, /* longest value without ITEM_LONG */
+	ITEM_REFS_MAX = 0xff00,
 };
 
+typedef uint64_t item_word __attribute__((aligned(4)));
+
 struct item {
-	uint64_t word;
-	rel_time exptime;
-	rel_time accessed;
-	uint32_t value_len;
-	_Atomic uint32_t refs; /* count << 8 | key length */
+	item_word word;
+	uint32_t lengths;
+	_Atomic uint16_t refs;
+	uint16_t accessed;
 	char data[];
 };
 
@@ -101,6 +112,7 @@ struct item_spec {
 	uint32_t value_len;
 	uint32_t client_flags;
 	bool own_cas;
+	bool timed; /* room for an exptime, even if it has none now */
 	rel_time exptime;
 	const struct item_extra *extra; /* NULL: none of it */
 };
@@ -117,23 +129,36 @@ struct item *item_init(void *memory, const struct item_spec *spec);
 static inline size_t
 item_key_len(const struct item *it)
 {
-	return atomic_load_explicit(&it->refs, memory_order_relaxed) & 0xff;
+	return it->lengths & 0xff;
 }
 
-/* Bytes before the client flags, and of all optional fields. */
+/* Bytes of the fields that the bits below the tags stand for. */
+extern const uint8_t item_field_bytes[1 << ITEM_TAGS_SHIFT];
+
+/* Bytes before the exptime, and of all optional fields. */
 static inline size_t
 item_numbers(uint64_t word)
 {
-	return 8 * ((word & 1) + (word >> 1 & 1) + (word >> 2 & 1));
+	return item_field_bytes[word & 7];
 }
 
 static inline size_t
 item_fields(uint64_t word)
 {
-	if (LIKELY((word & ITEM_FIELDS) == 0))
-		return 0;
-	return item_numbers(word) + 4 * ((word >> 3 & 1) + (word >> 4 & 1)) +
+	return item_field_bytes[word & ((1 << ITEM_TAGS_SHIFT) - 1)] +
 	    4 * (word >> ITEM_TAGS_SHIFT & 0xf);
+}
+
+static inline uint32_t
+item_value_len(const struct item *it)
+{
+	uint32_t n = it->lengths >> 8;
+
+	if (UNLIKELY(it->word & ITEM_LONG))
+		memcpy(&n,
+		    it->data + item_fields(it->word & ~(uint64_t)ITEM_TAGS) - 4,
+		    sizeof(n));
+	return n;
 }
 
 static inline const char *
@@ -152,18 +177,7 @@ static inline size_t
 item_size(const struct item *it)
 {
 	return offsetof(struct item, data) + item_fields(it->word) +
-	    item_key_len(it) + it->value_len;
-}
-
-static inline uint32_t
-item_client_flags(const struct item *it)
-{
-	uint32_t flags = 0;
-
-	if (it->word & ITEM_FLAGS)
-		memcpy(&flags, it->data + item_numbers(it->word),
-		    sizeof(flags));
-	return flags;
+	    item_key_len(it) + item_value_len(it);
 }
 
 /* The number of the store that made the item. */
@@ -202,11 +216,10 @@ item_has_key(const struct item *it, const struct key *key)
 static inline bool
 item_ref(struct item *it)
 {
-	uint32_t refs = atomic_load_explicit(&it->refs, memory_order_relaxed);
-
-	if (UNLIKELY(refs >= UINT32_MAX - 0x10000))
+	if (UNLIKELY(atomic_load_explicit(&it->refs, memory_order_relaxed) >=
+		ITEM_REFS_MAX))
 		return false;
-	atomic_fetch_add_explicit(&it->refs, 0x100, memory_order_relaxed);
+	atomic_fetch_add_explicit(&it->refs, 1, memory_order_relaxed);
 	return true;
 }
 
@@ -215,7 +228,7 @@ static inline bool
 item_is_held(const struct item *it)
 {
 	/* acquire: what a reader did before it let go has been done */
-	return atomic_load_explicit(&it->refs, memory_order_acquire) >= 0x200;
+	return atomic_load_explicit(&it->refs, memory_order_acquire) > 1;
 }
 
 /* Gives a reference back; true when it was the last one. */
@@ -223,8 +236,8 @@ static inline bool
 item_unref(struct item *it)
 {
 	/* acquire and release: the last one sees all that others did */
-	return atomic_fetch_sub_explicit(&it->refs, 0x100,
-		   memory_order_acq_rel) < 0x200;
+	return atomic_fetch_sub_explicit(&it->refs, 1, memory_order_acq_rel) ==
+	    1;
 }
 
 #include "store/item_fields.h"

@@ -9,6 +9,7 @@
 #ifndef STORE_ITEM_FIELDS_H
 #define STORE_ITEM_FIELDS_H
 
+#include "base/check.h"
 #include "store/item.h"
 
 static inline unsigned
@@ -28,18 +29,51 @@ item_tag(const struct item *it, unsigned i)
 	return slot;
 }
 
+/* A field of 4 bytes, which stands behind those of `before`; 0 without it. */
+static inline uint32_t
+item_field(const struct item *it, uint64_t field, uint64_t before)
+{
+	uint32_t v = 0;
+
+	if (it->word & field)
+		memcpy(&v, it->data + item_field_bytes[it->word & before],
+		    sizeof(v));
+	return v;
+}
+
+enum {
+	ITEM_NUMBERS = ITEM_CAS | ITEM_BIRTH | ITEM_VERSION,
+};
+
+/* When it expires; 0 never. */
+static inline rel_time
+item_exptime(const struct item *it)
+{
+	return item_field(it, ITEM_EXPTIME, ITEM_NUMBERS);
+}
+
+/* Without room for an exptime it must be 0. */
+static inline void
+item_set_exptime(struct item *it, rel_time exptime)
+{
+	DCHECK(exptime == 0 || it->word & ITEM_EXPTIME);
+	if (it->word & ITEM_EXPTIME)
+		memcpy(it->data + item_numbers(it->word), &exptime,
+		    sizeof(exptime));
+}
+
+static inline uint32_t
+item_client_flags(const struct item *it)
+{
+	return item_field(it, ITEM_FLAGS, ITEM_NUMBERS | ITEM_EXPTIME);
+}
+
 /* Seconds that an expired value is kept as stale. */
 static inline uint32_t
 item_grace(const struct item *it)
 {
-	uint32_t grace = 0;
-
-	if (it->word & ITEM_GRACE)
-		memcpy(&grace,
-		    it->data + item_numbers(it->word) +
-			(it->word & ITEM_FLAGS ? 4 : 0),
-		    sizeof(grace));
-	return grace;
+	return item_field(it, ITEM_GRACE,
+	    ITEM_NUMBERS | ITEM_EXPTIME | ITEM_FLAGS);
 }
 
 /* The source's version; meaningful with ITEM_VERSION only. */
@@ -82,17 +116,21 @@ item_load_ms(const struct item *it)
 static inline bool
 item_is_overdue(const struct item *it, rel_time now)
 {
-	return it->exptime != 0 && it->exptime <= now;
+	rel_time exptime = item_exptime(it);
+
+	return exptime != 0 && exptime <= now;
 }
 
 /* When time kills the item: the end of its grace; 0 never. */
 static inline rel_time
 item_end(const struct item *it)
 {
-	if (LIKELY(!(it->word & ITEM_GRACE)) || it->exptime <= CLOCK_LONG_AGO)
-		return it->exptime;
-	return it->exptime < UINT32_MAX - item_grace(it) ?
-	    it->exptime + item_grace(it) :
+	rel_time exptime = item_exptime(it);
+
+	if (LIKELY(!(it->word & ITEM_GRACE)) || exptime <= CLOCK_LONG_AGO)
+		return exptime;
+	return exptime < UINT32_MAX - item_grace(it) ?
+	    exptime + item_grace(it) :
 	    UINT32_MAX;
 }
 
@@ -103,6 +141,41 @@ item_is_expired(const struct item *it, rel_time now)
 	return item_is_overdue(it, now) &&
 	    (LIKELY(!(it->word & ITEM_GRACE)) || item_end(it) <= now);
 }
+
+/*
+ * When an item was last accessed: two bits for a unit (1 s, 64 s, 4096 s, 2^18
+ * s) and 14 bits of the time in it.  item_grow_old() moves what has not been
+ * accessed for 8192 units to the next one, so that the time is exact for more
+ * than two hours and then off by less than 1 %.  The sweep calls it for all
+ * items every ITEM_AGING seconds, before 14 bits run over.
+ */
+enum {
+	ITEM_AGING = 4096,
+	ITEM_AGE_BITS = 14,
+	ITEM_AGE_MASK = (1 << ITEM_AGE_BITS) - 1,
+	ITEM_AGE_OLD = 8192,
+	/* Clocks of two threads' batches may differ: nothing is that old. */
+	ITEM_AGE_FUTURE = ITEM_AGE_MASK - 64,
+};
+
+static inline void
+item_set_accessed(struct item *it, rel_time now)
+{
+	it->accessed = now & ITEM_AGE_MASK;
+}
+
+static inline rel_time
+item_accessed(const struct item *it, rel_time now)
+{
+	unsigned shift = 6 * (unsigned)(it->accessed >> ITEM_AGE_BITS);
+	rel_time age = ((now >> shift) - it->accessed) & ITEM_AGE_MASK;
+
+	if (UNLIKELY(age > ITEM_AGE_FUTURE))
+		return now;
+	return ((now >> shift) - age) << shift;
+}
+
+void item_grow_old(struct item *it, rel_time now);
 
 /* Sets birth and load time of an item that has room for them; else nothing. */
 void item_set_birth(struct item *it, uint64_t birth, uint32_t load_ms);

@@ -56,7 +56,7 @@ mean_size(const struct shard *s)
 struct sizeclass *
 shard_class(struct shard *s, const struct item *it)
 {
-	size_t size = sizeclass_item_size(item_key_len(it), it->value_len,
+	size_t size = sizeclass_item_size(item_key_len(it), item_value_len(it),
 	    it->word & ITEM_FLAGS);
 
 	return &s->cls[sizeclass_of(size)];
@@ -68,12 +68,12 @@ count_linked(struct shard *s, struct item *it, size_t size)
 	struct sizeclass *c = shard_class(s, it);
 
 	s->bytes += size;
-	s->timed += it->exptime != 0;
+	s->timed += item_exptime(it) != 0;
 	s->tagged += (it->word & ITEM_TAGS) != 0;
 	c->items++;
 	if (c->items > c->most_items)
 		c->most_items = c->items;
-	c->bytes += sizeclass_item_size(item_key_len(it), it->value_len,
+	c->bytes += sizeclass_item_size(item_key_len(it), item_value_len(it),
 	    it->word & ITEM_FLAGS);
 }
 
@@ -83,10 +83,10 @@ count_unlinked(struct shard *s, struct item *it)
 	struct sizeclass *c = shard_class(s, it);
 
 	s->bytes -= arena_true_size(item_size(it));
-	s->timed -= it->exptime != 0;
+	s->timed -= item_exptime(it) != 0;
 	s->tagged -= (it->word & ITEM_TAGS) != 0;
 	c->items--;
-	c->bytes -= sizeclass_item_size(item_key_len(it), it->value_len,
+	c->bytes -= sizeclass_item_size(item_key_len(it), item_value_len(it),
 	    it->word & ITEM_FLAGS);
 }
 
@@ -105,7 +105,7 @@ number(struct shard *s, struct item *it, rel_time now)
 	DCHECK(!(it->word & ITEM_LINKED));
 	item_set_stored(it, store_next_seq(s->store));
 	it->word |= ITEM_LINKED;
-	it->accessed = now;
+	item_set_accessed(it, now);
 }
 
 bool
@@ -254,16 +254,16 @@ shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
 {
 	shard_lift(s, at, it);
 	it->word |= ITEM_FETCHED;
-	it->accessed = now;
+	item_set_accessed(it, now);
 }
 
 void
 shard_touch(struct shard *s, struct place at, struct item *it, rel_time exptime,
     rel_time now)
 {
-	s->timed -= it->exptime != 0;
+	s->timed -= item_exptime(it) != 0;
 	s->timed += exptime != 0;
-	it->exptime = exptime;
+	item_set_exptime(it, exptime);
 	slot_set_position(at, expire_position(item_end(it), now));
 }
 
@@ -279,25 +279,26 @@ publish_eviction(struct shard *s, const struct item *it, rel_time now)
 	    "key=%.*s fetch=%s ttl=%lld la=%u clsid=%u size=%u",
 	    (int)uri_encode(key, item_key(it), item_key_len(it)), key,
 	    it->word & ITEM_FETCHED ? "yes" : "no",
-	    it->exptime == 0 ? -1 : (long long)it->exptime - now,
-	    clock_since(it->accessed, now),
-	    (unsigned)(shard_class(s, it) - s->cls), it->value_len);
+	    item_exptime(it) == 0 ? -1 : (long long)item_exptime(it) - now,
+	    clock_since(item_accessed(it, now), now),
+	    (unsigned)(shard_class(s, it) - s->cls), item_value_len(it));
 }
 
 static void
 count_evicted(struct shard *s, const struct item *it, rel_time now)
 {
 	struct sizeclass *c = shard_class(s, it);
+	rel_time idle = clock_since(item_accessed(it, now), now);
 
 	s->counted[SHARD_COUNTER_evictions]++;
 	c->event[CLASS_EVICTED]++;
-	c->evicted_time = clock_since(it->accessed, now);
-	if (it->exptime != 0)
+	c->evicted_time = idle;
+	if (item_exptime(it) != 0)
 		c->event[CLASS_EVICTED_NONZERO]++;
 	if (!(it->word & ITEM_FETCHED)) {
 		s->counted[SHARD_COUNTER_evicted_unfetched]++;
 		c->event[CLASS_EVICTED_UNFETCHED]++;
-	} else if (clock_since(it->accessed, now) < ACTIVE_SECONDS) {
+	} else if (idle < ACTIVE_SECONDS) {
 		s->counted[SHARD_COUNTER_evicted_active]++;
 		c->event[CLASS_EVICTED_ACTIVE]++;
 	}

@@ -23,6 +23,7 @@ enum {
 	COMPACT_BATCH = 256,     /* work under the lock: see sweep_compact() */
 	SETTLE_BATCHES = 16384,  /* of evictions in one call */
 	SWEEP_LOCKED = 32,       /* buckets at a time in the background */
+	DEAD_SHIFT = 11,         /* of ITEM_FIELDS */
 };
 
 static void
@@ -349,11 +350,16 @@ store_item_release(struct store_local *l, struct item *it)
 	}
 }
 
-/* The queue is linked through `exptime` and `accessed`: nobody reads them. */
+/*
+ * The queue is linked through `word`, but for the bits that tell the size: 46
+ * bits of an address that is a multiple of 4.
+ */
 void
 store_doom(struct store_local *l, struct item *it)
 {
-	memcpy(&it->exptime, &l->dead, sizeof(l->dead));
+	uint64_t next = (uint64_t)(uintptr_t)l->dead;
+
+	it->word = next << (DEAD_SHIFT - 2) | (it->word & ITEM_FIELDS);
 	l->dead = it;
 }
 
@@ -363,7 +369,8 @@ store_bury(struct store_local *l)
 	while (l->dead != NULL) {
 		struct item *it = l->dead;
 
-		memcpy(&l->dead, &it->exptime, sizeof(l->dead));
+		l->dead = (struct item *)(uintptr_t)(it->word >> DEAD_SHIFT
+		    << 2);
 		item_free(l, it);
 	}
 	return_credit(l);
@@ -544,14 +551,14 @@ store_reset_counters(struct store *st)
 }
 
 void
-item_note_fill(struct item_note *note, const struct item *it)
+item_note_fill(struct item_note *note, const struct item *it, rel_time now)
 {
 	note->key_len = item_key_len(it);
 	memcpy(note->key, item_key(it), note->key_len);
 	note->binary = it->word & ITEM_BINARY_KEY;
 	note->fetched = it->word & ITEM_FETCHED;
-	note->exptime = it->exptime;
-	note->accessed = it->accessed;
+	note->exptime = item_exptime(it);
+	note->accessed = item_accessed(it, now);
 	note->cas = item_cas(it);
 	note->versioned = it->word & ITEM_VERSION;
 	note->version = item_version(it);
@@ -561,8 +568,8 @@ item_note_fill(struct item_note *note, const struct item *it)
 	note->birth = item_birth(it);
 	note->stored = item_stored(it);
 	note->client_flags = item_client_flags(it);
-	note->value_len = it->value_len;
-	note->size = sizeclass_item_size(note->key_len, it->value_len,
+	note->value_len = item_value_len(it);
+	note->size = sizeclass_item_size(note->key_len, note->value_len,
 	    note->client_flags);
 	note->class_id = sizeclass_of(note->size);
 }
@@ -583,7 +590,7 @@ note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
 			if (!item_is_overdue(it, now) &&
 			    !shard_is_dead(s, it, now) &&
 			    !(it->word & ITEM_NEGATIVE))
-				item_note_fill(&notes[got++], it);
+				item_note_fill(&notes[got++], it, now);
 		}
 	return got;
 }

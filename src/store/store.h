@@ -219,6 +219,7 @@ size_t store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n);
 
 /* Fills a note from a linked item under its shard's lock. */
-void item_note_fill(struct item_note *note, const struct item *it);
+void item_note_fill(struct item_note *note, const struct item *it,
+    rel_time now);
 
 #endif

@@ -40,13 +40,15 @@ begin(struct shard *s, rel_time now)
 	w->tag_target = w->tag_clock;
 	if (tags)
 		w->tag_target = atomic_load(&s->store->clocks.last_tag);
-	if (tags || flush_clock != w->flush_clock)
+	if (tags || flush_clock != w->flush_clock ||
+	    now - w->aged >= ITEM_AGING)
 		expire_everything(&w->due);
 	else if (now != w->swept && s->timed > 0)
 		expire_passed(&w->due, w->swept, now);
 	else
 		return;
 	w->running = true;
+	w->whole = expire_is_due(&w->due, 0);
 	w->began = now;
 	w->bucket = 0;
 	w->target = now;
@@ -71,7 +73,8 @@ look_at(struct shard *s, struct store_local *l, struct place at,
 		shard_remove(s, l, s->sweep.bucket, at, it);
 		return true;
 	}
-	if (it->exptime != 0)
+	item_grow_old(it, now);
+	if (item_exptime(it) != 0)
 		slot_set_position(at, expire_position(item_end(it), now));
 	return false;
 }
@@ -121,6 +124,8 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 	if (w->tag_clock != w->tag_target)
 		w->tags_at = now + 1 + TAGS_PAUSE * (now - w->began);
 	w->tag_clock = w->tag_target;
+	if (w->whole)
+		w->aged = w->began;
 	w->passes++;
 	return w->swept == now;
 }

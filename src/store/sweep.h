@@ -33,6 +33,7 @@ struct store_local;
 
 struct sweep {
 	bool running;
+	bool whole;            /* this pass looks at every item */
 	uint32_t bucket;       /* next to look at */
 	struct expire_due due; /* positions that this pass looks at */
 	rel_time swept;        /* the wheel stands here */
@@ -41,6 +42,7 @@ struct sweep {
 	uint64_t flush_target;
 	uint64_t tag_clock; /* up to which dead tags have left no items */
 	uint64_t tag_target;
+	rel_time aged;    /* when items were last made older */
 	rel_time began;   /* when this pass did */
 	rel_time tags_at; /* no pass for tags before that */
 	uint64_t passes;  /* completed */
