@@ -123,7 +123,8 @@ extra_for(unsigned which)
 	return e;
 }
 
-/* [cas 8] [birth 8] [version 8] [exptime 4] [client_flags 4] [grace 4] [tags] */
+/* [cas 8] [birth 8] [version 8] [exptime 4] [client_flags 4] [grace 4] [tags]
+ */
 static void
 fields_of_leases_stand_among_them(void)
 {
@@ -139,7 +140,8 @@ fields_of_leases_stand_among_them(void)
 		spec.exptime = bits & 256 ? 1234567 : 0;
 		spec.extra = &e;
 		at = HEADER + 8 * (spec.own_cas + e.born + e.versioned) +
-		    4 * ((spec.client_flags != 0) + (e.grace != 0) +
+		    4 *
+			((spec.client_flags != 0) + (e.grace != 0) +
 			    (spec.exptime != 0)) +
 		    4 * e.tags;
 		it = make(&spec, "value");
@@ -257,8 +259,7 @@ bits_and_number_do_not_overlap(void)
 {
 	static const enum item_bit bits[] = { ITEM_CAS, ITEM_BIRTH,
 		ITEM_VERSION, ITEM_GRACE, ITEM_FLAGS, ITEM_EXPTIME, ITEM_LONG,
-		ITEM_TAGS,
-		ITEM_BINARY_KEY, ITEM_STALE, ITEM_WON, ITEM_FETCHED,
+		ITEM_TAGS, ITEM_BINARY_KEY, ITEM_STALE, ITEM_WON, ITEM_FETCHED,
 		ITEM_LINKED, ITEM_NEGATIVE };
 	uint64_t all = 0;
 
@@ -529,9 +530,8 @@ the_time_of_an_old_access_is_nearly_right(void)
 UNIT("item", TEST(a_long_value_has_its_length),
     TEST(the_time_of_an_access_is_exact_for_two_hours),
     TEST(the_time_of_an_old_access_is_nearly_right),
-    TEST(the_header_is_as_it_is_drawn),
-    TEST(a_plain_item_pays_for_no_field), TEST(fields_stand_before_the_key),
-    TEST(fields_of_leases_stand_among_them),
+    TEST(the_header_is_as_it_is_drawn), TEST(a_plain_item_pays_for_no_field),
+    TEST(fields_stand_before_the_key), TEST(fields_of_leases_stand_among_them),
     TEST(what_an_item_has_can_be_given_to_another),
     TEST(birth_and_load_are_set_where_there_is_room),
     TEST(the_number_of_the_store_is_the_cas_number),

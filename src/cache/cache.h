@@ -95,16 +95,17 @@ struct hit {
 /*
  * Reads a key.  `buffer` takes a copy of a value of up to CACHE_COPY_MAX
  * bytes; a larger one is pinned, and the caller gives the reference back with
- * store_item_release().  HIT, MISS, BUSY, and NO_MEMORY of a touch; with a lead_spec also PARKED, and HIT
- * without a value (`absent`) for who won the lease or has to do without.
+ * store_item_release().  HIT, MISS, BUSY, and NO_MEMORY of a touch; with a
+ * lead_spec also PARKED, and HIT without a value (`absent`) for who won the
+ * lease or has to do without.
  */
 enum result cache_read(struct cache *c, struct store_local *l,
     const struct key *key, const struct read_spec *spec, rel_time now,
     char *buffer, struct hit *hit);
 
 /* Fills what a hit says of an item, but its value; its shard is locked. */
-void cache_snapshot(const struct cache *c, const struct item *it,
-    rel_time now, struct hit *hit);
+void cache_snapshot(const struct cache *c, const struct item *it, rel_time now,
+    struct hit *hit);
 
 /* Start loading what cache_read() will touch: first all keys, then again. */
 static inline void
@@ -163,7 +164,8 @@ struct stored {
 
 /*
  * A private item for cache_store(): room for the value, which the caller
- * fills.  spec->timed where cache_times_later().  *why says TOO_LARGE or NO_MEMORY when it returns NULL.
+ * fills.  spec->timed where cache_times_later().  *why says TOO_LARGE or
+ * NO_MEMORY when it returns NULL.
  */
 struct item *cache_prepare(struct cache *c, struct store_local *l,
     const struct item_spec *spec, rel_time now, enum result *why);

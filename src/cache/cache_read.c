@@ -353,7 +353,8 @@ try_touch(struct act *st, rel_time exptime, struct held *held)
 	held->item = NULL;
 	shard_lock(st->s);
 	it = shard_find(st->s, st->l, st->key, st->now, &at, &why);
-	if (it != NULL && hold_timeless(exptime, at, why, held) != RESULT_MISS) {
+	if (it != NULL &&
+	    hold_timeless(exptime, at, why, held) != RESULT_MISS) {
 		res = RESULT_BUSY;
 	} else if (it != NULL) {
 		shard_hit(st->s, at, it, st->now);

@@ -22,7 +22,7 @@ struct held {
 	uint32_t client_flags;
 	bool binary_key;
 	bool own_cas;
-	bool timed; /* has room for an exptime */
+	bool timed;   /* has room for an exptime */
 	uint64_t cas; /* as it was then */
 	struct item_extra extra;
 };

@@ -12,12 +12,13 @@
 #include "base/check.h"
 
 /* Three fields of 8 bytes, then four of 4. */
-#define BYTES(bits)                                                       \
-	(8 * (((bits) & 1) + ((bits) >> 1 & 1) + ((bits) >> 2 & 1)) +      \
-	    4 * (((bits) >> 3 & 1) + ((bits) >> 4 & 1) + ((bits) >> 5 & 1) + \
+#define BYTES(bits)                                                            \
+	(8 * (((bits)&1) + ((bits) >> 1 & 1) + ((bits) >> 2 & 1)) +            \
+	    4 *                                                                \
+		(((bits) >> 3 & 1) + ((bits) >> 4 & 1) + ((bits) >> 5 & 1) +   \
 		    ((bits) >> 6 & 1)))
 #define BYTES_4(b) BYTES(b), BYTES((b) + 1), BYTES((b) + 2), BYTES((b) + 3)
-#define BYTES_16(b) \
+#define BYTES_16(b)                                                            \
 	BYTES_4(b), BYTES_4((b) + 4), BYTES_4((b) + 8), BYTES_4((b) + 12)
 
 const uint8_t item_field_bytes[1 << ITEM_TAGS_SHIFT] = { BYTES_16(0),
@@ -96,8 +97,8 @@ item_grow_old(struct item *it, rel_time now)
 	if (unit == 3 || (now - at) >> 6 * unit < ITEM_AGE_OLD)
 		return;
 	unit++;
-	it->accessed =
-	    (uint16_t)(unit << ITEM_AGE_BITS | (at >> 6 * unit & ITEM_AGE_MASK));
+	it->accessed = (uint16_t)(unit << ITEM_AGE_BITS |
+	    (at >> 6 * unit & ITEM_AGE_MASK));
 }
 
 void

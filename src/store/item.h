@@ -63,7 +63,7 @@ enum item_bit {
 	ITEM_GRACE = 1 << 3,
 	ITEM_FLAGS = 1 << 4, /* client flags other than 0 */
 	ITEM_EXPTIME = 1 << 5,
-	ITEM_LONG = 1 << 6, /* the length of the value in a field */
+	ITEM_LONG = 1 << 6,  /* the length of the value in a field */
 	ITEM_TAGS_SHIFT = 7, /* bits 7-10: how many tags */
 	ITEM_TAGS = 0xf << 7,
 	ITEM_FIELDS = 0x7ff,

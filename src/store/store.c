@@ -370,7 +370,7 @@ store_bury(struct store_local *l)
 		struct item *it = l->dead;
 
 		l->dead = (struct item *)(uintptr_t)(it->word >> DEAD_SHIFT
-		    << 2);
+			<< 2);
 		item_free(l, it);
 	}
 	return_credit(l);
