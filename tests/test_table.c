@@ -220,6 +220,31 @@ what_is_inserted_is_found_until_it_is_removed(void)
 	end(&w);
 }
 
+/* An address of 47 bits, aligned to 4: the table never looks behind it here. */
+static void
+any_address_aligned_to_four_bytes_fits(void)
+{
+	static const uint64_t address[] = { 4, 0x7ffffffffffc, 0x555555555554,
+		0x2aaaaaaaaaa8 };
+	struct world w;
+
+	begin(&w, 1);
+	for (size_t i = 0; i < sizeof(address) / sizeof(address[0]); i++) {
+		struct item *it = (struct item *)(uintptr_t)address[i];
+		struct place at;
+
+		REQUIRE(table_insert(&w.table, UINT64_MAX, it, 255, 255));
+		at = table_locate(&w.table, UINT64_MAX, it);
+		CHECK(slot_item(at.bucket, at.slot) == it);
+		CHECK_EQ(slot_position(at.bucket, at.slot), 255);
+		slot_set_position(at, 0);
+		CHECK(slot_item(at.bucket, at.slot) == it);
+		CHECK_EQ(slot_position(at.bucket, at.slot), 0);
+		table_remove(&w.table, UINT64_MAX, at);
+	}
+	end(&w);
+}
+
 /* Keys of one hash: only the key itself tells them apart. */
 static void
 keys_with_the_same_hash_are_told_apart(void)
@@ -563,6 +588,7 @@ prefetching_needs_no_lock_while_the_table_grows(void)
 
 UNIT("table", TEST(an_empty_table_finds_nothing),
     TEST(what_is_inserted_is_found_until_it_is_removed),
+    TEST(any_address_aligned_to_four_bytes_fits),
     TEST(keys_with_the_same_hash_are_told_apart),
     TEST(a_replaced_item_keeps_place_and_level),
     TEST(position_and_level_are_set_without_touching_the_neighbours),

@@ -2,7 +2,7 @@
 /*
  * table.c - the hash table of one shard.
  *
- * Which bits of a hash do what: the lowest 32 choose the bucket, bits 40 to 51
+ * Which bits of a hash do what: the lowest 32 choose the bucket, bits 40 to 50
  * are the tag, the highest 8 choose the shard.
  */
 #include "config.h"
@@ -17,8 +17,6 @@
 #include "store/arena.h"
 
 enum {
-	POSITION_SHIFT = 44,
-	TAG_SHIFT = 52,
 	CHAIN_SLOT = TABLE_SLOTS - 1,
 	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
 	/* A split whenever there are more than 9 items to 2 buckets. */
@@ -26,7 +24,6 @@ enum {
 	FULL_BUCKETS = 2,
 };
 
-#define ADDRESS_MASK (((uint64_t)1 << POSITION_SHIFT) - 1)
 #define CHAINED ((uint64_t)1 << 56)
 
 static inline uint64_t
@@ -44,17 +41,16 @@ store(_Atomic uint64_t *word, uint64_t v)
 static inline uint64_t
 tag_of(uint64_t hash)
 {
-	return hash >> 40 & 0xfff;
+	return hash >> 40 & 0x7ff;
 }
 
 static uint64_t
 pack(uint64_t tag, expire_code position, const struct item *it)
 {
-	uint64_t address = (uint64_t)(uintptr_t)it >> 3;
+	uint64_t address = (uint64_t)(uintptr_t)it >> SLOT_ALIGN;
 
-	DCHECK((address & ~ADDRESS_MASK) == 0);
-	return tag << TAG_SHIFT | (uint64_t)position << POSITION_SHIFT |
-	    address;
+	DCHECK((address & ~SLOT_ADDRESS) == 0);
+	return tag << SLOT_TAG | (uint64_t)position << SLOT_POSITION | address;
 }
 
 static inline bool
@@ -82,9 +78,9 @@ slot_set_position(struct place at, expire_code position)
 {
 	uint64_t w = slot_word(at.bucket, at.slot);
 
-	w &= ~((uint64_t)0xff << POSITION_SHIFT);
+	w &= ~((uint64_t)0xff << SLOT_POSITION);
 	store(&at.bucket->slot[at.slot],
-	    w | (uint64_t)position << POSITION_SHIFT);
+	    w | (uint64_t)position << SLOT_POSITION);
 }
 
 void
@@ -272,10 +268,10 @@ table_find(struct table *t, const struct key *key, struct place *at)
 			uint64_t w = load(&b->slot[i]);
 			struct item *it;
 
-			if (w >> TAG_SHIFT != tag || (w & ADDRESS_MASK) == 0)
+			if (w >> SLOT_TAG != tag || (w & SLOT_ADDRESS) == 0)
 				continue;
-			it = (struct item *)(uintptr_t)((w & ADDRESS_MASK)
-			    << 3);
+			it = (struct item *)(uintptr_t)((w & SLOT_ADDRESS)
+			    << SLOT_ALIGN);
 			if (item_has_key(it, key)) {
 				*at = (struct place){ b, i };
 				return it;
@@ -321,9 +317,11 @@ table_prefetch_item(struct table *t, uint64_t hash)
 	for (int i = 0; i < TABLE_SLOTS; i++) {
 		uint64_t w = load(&b->slot[i]);
 
-		if (w >> TAG_SHIFT == tag)
+		if (w >> SLOT_TAG == tag)
 			__builtin_prefetch(
-			    (void *)(uintptr_t)((w & ADDRESS_MASK) << 3), 0, 3);
+			    (void *)(uintptr_t)((w & SLOT_ADDRESS)
+				<< SLOT_ALIGN),
+			    0, 3);
 	}
 }
 
@@ -381,7 +379,7 @@ table_insert(struct table *t, uint64_t hash, struct item *it,
 void
 table_replace(struct place at, struct item *it, expire_code position)
 {
-	uint64_t tag = slot_word(at.bucket, at.slot) >> TAG_SHIFT;
+	uint64_t tag = slot_word(at.bucket, at.slot) >> SLOT_TAG;
 
 	store(&at.bucket->slot[at.slot], pack(tag, position, it));
 }

@@ -4,9 +4,9 @@
  *
  * A bucket is one cache line: seven slots and a line of notes.
  *
- *	slot   63     52 51        44 43                              0
+ *	slot   63     53 52        45 44                              0
  *	      +---------+------------+---------------------------------+
- *	      | tag 12  | position 8 | address of the item >> 3        |
+ *	      | tag 11  | position 8 | address of the item >> 2        |
  *	      +---------+------------+---------------------------------+
  *	notes  byte 0-6: eviction level of slot 0-6; byte 7: chained
  *
@@ -40,7 +40,12 @@ enum {
 	TABLE_SLOTS = 7,
 	TABLE_SEGMENT = 256,    /* buckets */
 	TABLE_DIRECTORIES = 25, /* 2^24 segments, 2^32 buckets */
+	SLOT_POSITION = 45,     /* the position's lowest bit */
+	SLOT_TAG = 53,
+	SLOT_ALIGN = 2, /* low bits of an address that are 0 */
 };
+
+#define SLOT_ADDRESS (((uint64_t)1 << SLOT_POSITION) - 1)
 
 struct CACHE_ALIGNED bucket {
 	_Atomic uint64_t slot[TABLE_SLOTS];
@@ -119,15 +124,14 @@ slot_item(const struct bucket *b, int slot)
 
 	if (slot == TABLE_SLOTS - 1 && notes >> 56 != 0)
 		return NULL;
-	return (struct item *)(uintptr_t)((slot_word(b, slot) &
-					      (((uint64_t)1 << 44) - 1))
-	    << 3);
+	return (struct item *)(uintptr_t)((slot_word(b, slot) & SLOT_ADDRESS)
+	    << SLOT_ALIGN);
 }
 
 static inline expire_code
 slot_position(const struct bucket *b, int slot)
 {
-	return (expire_code)(slot_word(b, slot) >> 44);
+	return (expire_code)(slot_word(b, slot) >> SLOT_POSITION);
 }
 
 void slot_set_position(struct place at, expire_code position);
