@@ -36,6 +36,8 @@ src_libleasecached_a_SOURCES += \
 	src/server/worker.h
 
 src_libleasecached_a_SOURCES += \
+	src/proto/ahead.c \
+	src/proto/ahead.h \
 	src/proto/binary.c \
 	src/proto/binary.h \
 	src/proto/claims.c \

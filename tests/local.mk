@@ -10,6 +10,7 @@
 # A test with tests/fake_arena.c among its sources gets item memory from there.
 
 unit_tests =
+unit_tests += tests/test_ahead
 unit_tests += tests/test_base64
 unit_tests += tests/test_cache_arith
 unit_tests += tests/test_cache_delete

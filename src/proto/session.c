@@ -283,6 +283,19 @@ next(struct session *s, struct exec *x, const char *in, size_t len,
 	return one_request(s, x, in, len, taken);
 }
 
+void
+session_look(struct session *s, struct exec *x, const char *in, size_t len)
+{
+	if (s->state == SESSION_COMMAND && s->scanned == 0)
+		s->ahead = (uint8_t)ahead_look(&x->ahead, x->cache, in, len);
+}
+
+void
+session_load(struct exec *x)
+{
+	ahead_load(&x->ahead, x->cache);
+}
+
 size_t
 session_feed(struct session *s, struct exec *x, const char *in, size_t len,
     enum session_wish *wish)
@@ -298,9 +311,14 @@ session_feed(struct session *s, struct exec *x, const char *in, size_t len,
 			*wish = WISH_YIELD;
 			return used;
 		}
+		if (x->looks_ahead && s->ahead == 0 && used > 0) {
+			session_look(s, x, in + used, len - used);
+			session_load(x);
+		}
 		switch (next(s, x, in + used, len - used, &taken)) {
 		case STEP_DONE:
 			x->budget--;
+			s->ahead -= s->ahead > 0;
 			used += taken;
 			continue;
 		case STEP_TAKEN:

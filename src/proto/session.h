@@ -25,6 +25,7 @@
 #include "base/feed.h"
 #include "cache/cache.h"
 #include "cache/lease.h"
+#include "proto/ahead.h"
 #include "proto/outbuf.h"
 
 struct claims;
@@ -107,6 +108,8 @@ struct exec {
 	struct heap *waits;      /* waiters by deadline; NULL: nobody waits */
 	struct mailbox *mailbox; /* of the thread */
 	uint64_t dice;           /* state of exec_dice() */
+	bool looks_ahead;        /* items are too many for the CPU's caches */
+	struct ahead ahead;
 	char scratch[CACHE_COPY_MAX];
 };
 
@@ -126,6 +129,7 @@ struct session {
 	uint8_t state;
 	bool fresh;     /* nothing has come yet */
 	bool binary;    /* it speaks the binary protocol */
+	uint8_t ahead;  /* requests that were looked ahead at */
 	int cfd;        /* descriptor, as `watch` shows it */
 	size_t scanned; /* bytes searched for the end of the line */
 	size_t resume;  /* where in its line a get goes on; 0: not yet */
@@ -158,6 +162,14 @@ void session_end(struct session *s, struct exec *x);
  */
 size_t session_feed(struct session *s, struct exec *x, const char *in,
     size_t len, enum session_wish *wish);
+
+/*
+ * What will be fed soon: starts to load what it needs.  Called for all sessions
+ * that have input, then session_load() once, then they are fed.
+ */
+void session_look(struct session *s, struct exec *x, const char *in,
+    size_t len);
+void session_load(struct exec *x);
 
 /* Room for the rest of a large value, NULL when none is being read. */
 char *session_target(struct session *s, size_t *room);

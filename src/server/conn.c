@@ -335,7 +335,7 @@ receive(struct conn *c, bool *more)
 	do
 		n = iov[0].iov_len > 0 ?
 		    readv(c->fd, iov, 2) :
-		    read(c->fd, iov[1].iov_base, iov[1].iov_len);
+		    recv(c->fd, iov[1].iov_base, iov[1].iov_len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		*more = false;
@@ -471,32 +471,67 @@ check_heir(struct conn *c)
 		session_end_wait(&c->session, &c->w->exec);
 }
 
-static void
-take_turn(struct conn *c)
+/* Up to what was read; false when the turn is over. */
+static bool
+begin_turn(struct conn *c)
 {
 	enum progress p = GO_ON;
-	bool more = false;
-	int reads = 0;
 
-	c->w->exec.budget = c->w->server->config.requests_per_turn;
+	c->more = false;
 	if (c->waits_to_write)
 		p = flush(c);
 	else if (UNLIKELY(c->edges) && !wait_for(c, EV_READ))
 		p = fail(c);
 	if (p == ENDED || UNLIKELY(session_is_parked(&c->session)))
-		return; /* all that went before a parked request is sent */
+		return false; /* all that went before a parked request is sent
+		               */
 	/* Else a turn that had to end left whole requests behind. */
 	if (p == GO_ON && !c->closing && c->hungry)
-		p = receive(c, &more);
+		p = receive(c, &c->more);
+	c->blocked = p == BLOCKED;
+	return p != ENDED;
+}
+
+bool
+conn_begin_turn(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	if (c->fd < 0) {
+		release(c); /* closed while it waited for its turn */
+		return false;
+	}
+	if (session_is_parked(&c->session) && !c->waits_to_write &&
+	    look_at_parked(c) != GO_ON)
+		return false;
+	if (UNLIKELY(c->session.waiter != NULL))
+		check_heir(c);
+	atomic_store_explicit(&c->last_request, w->exec.now,
+	    memory_order_relaxed);
+	if (!begin_turn(c))
+		return false;
+	if (w->exec.looks_ahead)
+		session_look(&c->session, &w->exec, c->in + c->in_at,
+		    c->in_len);
+	return true;
+}
+
+void
+conn_end_turn(struct conn *c)
+{
+	enum progress p = c->blocked ? BLOCKED : GO_ON;
+	int reads = 0;
+
+	c->w->exec.budget = c->w->server->config.requests_per_turn;
 	while (p == GO_ON && !c->closing) {
 		p = serve(c);
-		if (p != GO_ON || c->closing || !more)
+		if (p != GO_ON || c->closing || !c->more)
 			break;
 		if (++reads == READS_MAX) {
 			worker_ready(c->w, c);
 			break;
 		}
-		p = receive(c, &more);
+		p = receive(c, &c->more);
 	}
 	if (p == ENDED)
 		return;
@@ -507,23 +542,4 @@ take_turn(struct conn *c)
 	    memory_order_relaxed);
 	if (p == GO_ON && (c->closing || (c->w->draining && conn_is_idle(c))))
 		conn_close(c, CLOSE_NORMAL);
-}
-
-void
-conn_turn(struct conn *c)
-{
-	struct worker *w = c->w;
-
-	if (c->fd < 0) {
-		release(c); /* closed while it waited for its turn */
-		return;
-	}
-	if (session_is_parked(&c->session) && !c->waits_to_write &&
-	    look_at_parked(c) != GO_ON)
-		return;
-	if (UNLIKELY(c->session.waiter != NULL))
-		check_heir(c);
-	atomic_store_explicit(&c->last_request, w->exec.now,
-	    memory_order_relaxed);
-	take_turn(c);
 }

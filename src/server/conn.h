@@ -4,8 +4,9 @@
  *
  * A connection belongs to one worker for life, and only that thread touches
  * it.  It gets turns: in a turn it reads once, answers what came, and writes
- * once.  Buffers are lent by the worker for as long as bytes are in them; an
- * idle connection holds none.
+ * once; some connections have their turns together, so that what all of them
+ * need can be loaded at once.  Buffers are lent by the worker for as long as
+ * bytes are in them; an idle connection holds none.
  *
  * A client that does not read is not read from: a connection with unsent
  * output only waits until it can be written to.  One whose request is parked
@@ -23,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/mailbox.h"
 #include "proto/session.h"
 
@@ -51,6 +53,8 @@ struct conn {
 	uint8_t transport; /* enum transport */
 	bool is_ready;     /* in the worker's queue of turns */
 	bool waits_to_write;
+	bool more;    /* in this turn: the socket may have more to read */
+	bool blocked; /* in this turn: output has to wait */
 	bool hungry;  /* the session has taken all it can */
 	bool closing; /* close once all is sent */
 	bool gone;    /* closed; freed when its mail is taken */
@@ -67,8 +71,13 @@ struct conn {
 bool conn_open(struct worker *w, int fd, int listen_fd,
     enum transport transport);
 
-/* One turn. */
-void conn_turn(struct conn *c);
+/*
+ * One turn, in two halves: reads what has come, and looks ahead at it; then,
+ * after session_load(), answers.  False when it is over with the first, and c
+ * may be freed.
+ */
+bool conn_begin_turn(struct conn *c) MUST_USE;
+void conn_end_turn(struct conn *c);
 
 void conn_close(struct conn *c, enum close_reason reason);
 

@@ -15,7 +15,10 @@
 #include "base/log.h"
 #include "server/server.h"
 
-enum { DRAIN_MS = 5000 };
+enum {
+	DRAIN_MS = 5000,
+	TOGETHER = 16, /* turns whose input is read before any is answered */
+};
 
 /* Queue of turns. */
 
@@ -133,24 +136,40 @@ on_alarm(evutil_socket_t fd, short what, void *arg)
 	w->alarm_at = 0; /* run() ends what is due */
 }
 
+/* Gives those in the queue up to `last` their turns, some at a time. */
+static bool
+run_some_turns(struct worker *w, struct conn **last)
+{
+	struct conn *turn[TOGETHER];
+	bool is_last = false;
+	int n = 0;
+
+	for (int i = 0; i < TOGETHER && w->ready != NULL && !is_last; i++) {
+		struct conn *c = w->ready;
+
+		is_last = &c->next_ready == last;
+		w->ready = c->next_ready;
+		if (w->ready == NULL)
+			w->ready_end = &w->ready;
+		c->is_ready = false;
+		if (conn_begin_turn(c))
+			turn[n++] = c;
+	}
+	session_load(&w->exec);
+	for (int i = 0; i < n; i++)
+		conn_end_turn(turn[i]);
+	return !is_last && w->ready != NULL;
+}
+
 /* Gives everybody who is in the queue now one turn. */
 static void
 run_turns(struct worker *w)
 {
 	struct conn **last = w->ready_end;
 
-	while (w->ready != NULL) {
-		struct conn *c = w->ready;
-		bool is_last = &c->next_ready == last;
-
-		w->ready = c->next_ready;
-		if (w->ready == NULL)
-			w->ready_end = &w->ready;
-		c->is_ready = false;
-		conn_turn(c);
-		if (is_last)
-			break;
-	}
+	w->exec.looks_ahead = store_used(w->server->cache.store) > AHEAD_BYTES;
+	while (run_some_turns(w, last))
+		;
 }
 
 /* Buffers. */

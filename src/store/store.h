@@ -157,6 +157,13 @@ void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
 void store_flush(struct store *st, rel_time now);
 void store_flush_at(struct store *st, rel_time when);
 
+/* Bytes that count against the limit, with all credit. */
+static inline int64_t
+store_used(const struct store *st)
+{
+	return atomic_load_explicit(&st->used, memory_order_relaxed);
+}
+
 /* Carries out a pending flush_all; called once a batch of requests. */
 static inline bool
 store_flush_is_due(const struct store *st, rel_time now)
