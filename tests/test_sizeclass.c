@@ -40,6 +40,18 @@ a_size_is_in_the_smallest_class_that_holds_it(void)
 }
 
 static void
+every_small_size_is_in_its_class(void)
+{
+	unsigned id = SIZECLASS_FIRST;
+
+	for (size_t size = 0; size < 8000; size++) {
+		if (size > sizeclass_chunk(id))
+			id++;
+		REQUIRE(sizeclass_of(size) == id);
+	}
+}
+
+static void
 what_is_larger_than_all_is_in_the_last(void)
 {
 	CHECK_EQ(sizeclass_of(LARGEST + 1), SIZECLASS_COUNT - 1);
@@ -64,5 +76,6 @@ sizes_are_those_memcached_reports(void)
 
 UNIT("sizeclass", TEST(each_class_is_a_quarter_larger_rounded_up_to_8),
     TEST(a_size_is_in_the_smallest_class_that_holds_it),
+    TEST(every_small_size_is_in_its_class),
     TEST(what_is_larger_than_all_is_in_the_last),
     TEST(sizes_are_those_memcached_reports))

@@ -44,6 +44,8 @@ tokens_are_keys(const char *p, const char *end)
 
 	if (t.len == 0)
 		return false;
+	if (end - t.p <= KEY_MAX)
+		return true; /* nor can a part of it be too long */
 	for (; t.len > 0; t = token_next(&p, end))
 		if (t.len > KEY_MAX)
 			return false;

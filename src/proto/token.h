@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/attr.h"
@@ -23,6 +24,28 @@ struct token {
 	size_t len;
 };
 
+/* The next blank from p on, or the end. */
+static inline const char *
+token_blank(const char *p, const char *end)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	/* Eight bytes at a time: in x the first zero byte is a blank. */
+	while (end - p >= 8) {
+		uint64_t x, hit;
+
+		memcpy(&x, p, sizeof(x));
+		x ^= 0x2020202020202020;
+		hit = (x - 0x0101010101010101) & ~x & 0x8080808080808080;
+		if (hit != 0)
+			return p + __builtin_ctzll(hit) / 8;
+		p += 8;
+	}
+#endif
+	while (p < end && *p != ' ')
+		p++;
+	return p;
+}
+
 /* The next word from *at on, and *at moved behind it; len 0 at the end. */
 static inline struct token
 token_next(const char **at, const char *end)
@@ -33,10 +56,8 @@ token_next(const char **at, const char *end)
 	while (p < end && *p == ' ')
 		p++;
 	t.p = p;
-	while (p < end && *p != ' ')
-		p++;
-	t.len = (size_t)(p - t.p);
-	*at = p;
+	*at = token_blank(p, end);
+	t.len = (size_t)(*at - p);
 	return t;
 }
 
