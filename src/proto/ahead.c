@@ -18,6 +18,18 @@ enum { DIGITS = 7 };
 static const char *
 word_end(const char *p, const char *end)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	/* The first of eight bytes that is not above a blank. */
+	while (end - p >= 8) {
+		uint64_t x, hit;
+
+		memcpy(&x, p, sizeof(x));
+		hit = (x - 0x2121212121212121) & ~x & 0x8080808080808080;
+		if (hit != 0)
+			return p + __builtin_ctzll(hit) / 8;
+		p += 8;
+	}
+#endif
 	while (p < end && (unsigned char)*p > ' ')
 		p++;
 	return p;
