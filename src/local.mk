@@ -132,7 +132,10 @@ src_libleasecached_a_SOURCES += \
 	src/store/sweep.c \
 	src/store/sweep.h \
 	src/store/table.c \
-	src/store/table.h
+	src/store/table.h \
+	src/store/table_bucket.h \
+	src/store/table_size.c \
+	src/store/table_slots.h
 
 # Where items come from: one of the two files that keep store/arena.h.
 if JEMALLOC

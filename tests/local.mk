@@ -50,6 +50,7 @@ unit_tests += tests/test_store
 unit_tests += tests/test_store_walk
 unit_tests += tests/test_sweep
 unit_tests += tests/test_table
+unit_tests += tests/test_table_size
 unit_tests += tests/test_text
 unit_tests += tests/test_token
 unit_tests += tests/test_tombs
@@ -87,7 +88,9 @@ tests_test_shard_SOURCES = tests/test_shard.c $(fake_arena)
 tests_test_store_SOURCES = tests/test_store.c $(fake_arena)
 tests_test_store_walk_SOURCES = tests/test_store_walk.c $(fake_arena)
 tests_test_sweep_SOURCES = tests/test_sweep.c $(fake_arena)
-tests_test_table_SOURCES = tests/test_table.c $(fake_arena)
+table_world = tests/table_world.c tests/table_world.h $(fake_arena)
+tests_test_table_SOURCES = tests/test_table.c $(table_world)
+tests_test_table_size_SOURCES = tests/test_table_size.c $(table_world)
 
 # Fuzzers.  With --enable-fuzz they are linked with a fuzz engine and run by
 # `make fuzz`; else they replay tests/fuzz/corpus/ in `make check`.

@@ -347,6 +347,28 @@ always_thin(const void *p, size_t size)
 }
 
 static void
+keeping_house_gives_memory_of_tables_back(void)
+{
+	uint64_t empty, full;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ .shards = 2 });
+	empty = sums(&r).table_bytes;
+	for (int i = 0; i < 10 * KEYS; i++)
+		rig_set(&r, name(i), "", 0, 0);
+	full = sums(&r).table_bytes;
+	CHECK(full > 2 * empty);
+	store_flush(r.store, r.x.now);
+	for (int i = 0; i < 200; i++)
+		store_keep_house(&r.local, r.x.now, 4096, 4096);
+	CHECK_EQ(sums(&r).items, 0);
+	/* but for what lists the segments, and one to spare of each shard */
+	CHECK(sums(&r).table_bytes < empty + full / 4);
+	CHECK_EQ(rig_used(&r), sums(&r).table_bytes);
+	end(&r);
+}
+
+static void
 keeping_house_sweeps_and_compacts(void)
 {
 	struct rig r;
@@ -596,6 +618,7 @@ UNIT("store", TEST(tables_count_from_the_start),
     TEST(without_eviction_the_dead_make_room),
     TEST(the_dead_go_before_the_living), TEST(what_readers_hold_is_not_evicted),
     TEST(what_is_larger_than_the_limit_is_refused),
+    TEST(keeping_house_gives_memory_of_tables_back),
     TEST(keeping_house_sweeps_and_compacts),
     TEST(a_reservation_is_credit_until_it_is_used),
     TEST(credit_does_not_grow_without_end),

@@ -211,6 +211,37 @@ a_walk_meets_what_stays_while_others_come_and_go(void)
 	repeat_walks("walk, both", 21, 200, 60);
 }
 
+/* Most items go during the walk, and the tables give memory back. */
+static void
+a_walk_meets_what_stays_while_tables_shrink(void)
+{
+	enum { OTHERS = 30000 };
+	struct item_note notes[STORE_WALK_NOTES];
+	struct store_walk w = { 0 };
+	struct met met = { .others = 0 };
+	uint64_t before, buckets;
+	struct store_sums sums;
+	int out = 0;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ .shards = 2 });
+	for (int i = 0; i < KEYS + OTHERS; i++)
+		rig_set(&r, name(i), "value", 5, 0);
+	store_sum(r.store, &sums);
+	before = sums.buckets;
+	while (go_on(&r, &w, notes, &met)) {
+		for (int i = 0; i < 150 && out < OTHERS; i++)
+			remove_key(&r, name(KEYS + out++));
+		store_keep_house(&r.local, r.x.now, 64, 64);
+	}
+	store_sum(r.store, &sums);
+	buckets = sums.buckets;
+	CHECK(buckets < before / 2);
+	for (int i = 0; i < KEYS; i++)
+		REQUIRE(met.times[i] == 1);
+	end(&r);
+}
+
 static void
 a_note_says_what_is_known_of_an_item(void)
 {
@@ -255,4 +286,5 @@ UNIT("store walk", TEST(a_walk_over_nothing_ends),
     TEST(a_walk_meets_what_stays_while_others_come),
     TEST(a_walk_meets_what_stays_while_others_go),
     TEST(a_walk_meets_what_stays_while_others_come_and_go),
+    TEST(a_walk_meets_what_stays_while_tables_shrink),
     TEST(a_note_says_what_is_known_of_an_item))

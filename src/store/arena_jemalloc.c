@@ -17,6 +17,8 @@
 #include "base/attr.h"
 #include "base/check.h"
 
+enum { PAGE = 4096 };
+
 /* Read by jemalloc before main(). */
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache_max:4096,dirty_decay_ms:1000,"
@@ -29,10 +31,17 @@ arena_alloc(size_t size)
 	return mallocx(size, 0);
 }
 
+/* From a page on jemalloc begins at any line: then one page more is touched. */
+static int
+lines_flags(size_t size)
+{
+	return size < PAGE ? MALLOCX_ALIGN(CACHE_LINE) : MALLOCX_ALIGN(PAGE);
+}
+
 void *
 arena_alloc_lines(size_t size)
 {
-	return mallocx(size, MALLOCX_ALIGN(CACHE_LINE));
+	return mallocx(size, lines_flags(size));
 }
 
 void
@@ -44,7 +53,7 @@ arena_free(void *p, size_t size)
 void
 arena_free_lines(void *p, size_t size)
 {
-	sdallocx(p, size, MALLOCX_ALIGN(CACHE_LINE));
+	sdallocx(p, size, lines_flags(size));
 }
 
 void *

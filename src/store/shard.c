@@ -159,6 +159,17 @@ shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
 }
 
 void
+shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
+{
+	size_t table_bytes = s->table.bytes;
+	uint32_t walk = s->sweep.running ? s->sweep.group : 0;
+
+	while (buckets > 0 && table_shrink(&s->table, walk))
+		buckets--;
+	l->credit += (int64_t)table_bytes - (int64_t)s->table.bytes;
+}
+
+void
 shard_count_dead(struct shard *s, const struct item *it, enum class_event how)
 {
 	struct sizeclass *c = shard_class(s, it);

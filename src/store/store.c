@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "store/arena.h"
 #include "store/sweep.h"
 
@@ -24,6 +25,8 @@ enum {
 	SETTLE_BATCHES = 16384,  /* of evictions in one call */
 	SWEEP_LOCKED = 32,       /* buckets at a time in the background */
 	DEAD_SHIFT = 11,         /* of ITEM_FIELDS */
+	SHRINK_LOCKED = 16,      /* buckets given back at a time */
+	SHRINK_TURNS = 8,
 };
 
 static void
@@ -81,16 +84,20 @@ fail:
 	return NULL;
 }
 
-/* The first item of a chain; false when it is empty. */
+/* An item of the group that this hash leads to; false when it is empty. */
 static bool
-first_item(struct bucket *b, struct place *at)
+any_item(struct table *t, uint64_t hash, struct place *at)
 {
-	for (; b != NULL; b = table_next(b))
-		for (int k = 0; k < TABLE_SLOTS; k++)
-			if (slot_item(b, k) != NULL) {
-				*at = (struct place){ b, k };
-				return true;
-			}
+	struct bucket_group g = table_group(t, hash);
+
+	for (unsigned n = 0; n < g.buckets; n++)
+		for (struct bucket *b = table_group_bucket(t, &g, n); b != NULL;
+		     b = table_next(b))
+			for (int k = 0; k < TABLE_SLOTS; k++)
+				if (slot_item(b, k) != NULL) {
+					*at = (struct place){ b, k };
+					return true;
+				}
 	return false;
 }
 
@@ -100,9 +107,9 @@ remove_all(struct shard *s, struct store_local *l)
 	struct place at;
 
 	shard_lock(s);
-	for (uint32_t i = 0; i < table_buckets(&s->table); i++)
-		/* i as a hash leads to bucket i */
-		while (first_item(table_bucket(&s->table, i), &at))
+	for (uint32_t i = 0; i < table_groups(&s->table); i++)
+		/* i as a hash leads to group i */
+		while (any_item(&s->table, i, &at))
 			shard_remove(s, l, i, at,
 			    slot_item(at.bucket, at.slot));
 	shard_unlock(s, l);
@@ -466,6 +473,16 @@ compact_shard(struct shard *s, struct store_local *l, uint32_t work)
 	}
 }
 
+static void
+shrink_shard(struct shard *s, struct store_local *l)
+{
+	for (int i = 0; i < SHRINK_TURNS; i++) {
+		shard_lock(s);
+		shard_shrink(s, l, SHRINK_LOCKED);
+		shard_unlock(s, l);
+	}
+}
+
 void
 store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
     uint32_t compact)
@@ -475,6 +492,7 @@ store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
 	for (unsigned i = 0; i < st->shards; i++) {
 		look_again(&st->shard[i], l);
 		sweep_shard(&st->shard[i], l, now, sweep / st->shards);
+		shrink_shard(&st->shard[i], l);
 		if (atomic_load(&st->compact))
 			compact_shard(&st->shard[i], l, compact / st->shards);
 	}
@@ -574,73 +592,90 @@ item_note_fill(struct item_note *note, const struct item *it, rel_time now)
 	note->class_id = sizeclass_of(note->size);
 }
 
-/* Notes of a bucket's living items from number *seen on, which it counts. */
+/*
+ * A walk goes by the hash, its lowest bit first: in this order a group has all
+ * hashes from one to another, and so have those that it becomes two of.
+ */
+static uint64_t
+reversed(uint64_t hash)
+{
+	hash = (hash >> 1 & 0x5555555555555555) |
+	    (hash & 0x5555555555555555) << 1;
+	hash = (hash >> 2 & 0x3333333333333333) |
+	    (hash & 0x3333333333333333) << 2;
+	hash = (hash >> 4 & 0x0f0f0f0f0f0f0f0f) |
+	    (hash & 0x0f0f0f0f0f0f0f0f) << 4;
+	return __builtin_bswap64(hash);
+}
+
+/* Living items of a group, noted up to n, or only counted. */
 static size_t
-note_bucket(struct shard *s, struct bucket *b, unsigned *seen, unsigned skip,
-    rel_time now, struct item_note *notes, size_t n) REQUIRES(s->lock)
+note_group(struct shard *s, const struct bucket_group *g, uint64_t from,
+    uint64_t to, rel_time now, struct item_note *notes, size_t n)
+    REQUIRES(s->lock)
 {
 	size_t got = 0;
 
-	for (; b != NULL; b = table_next(b))
-		for (int k = 0; k < TABLE_SLOTS && got < n; k++) {
-			struct item *it = slot_item(b, k);
+	for (unsigned i = 0; i < g->buckets; i++)
+		for (struct bucket *b = table_group_bucket(&s->table, g, i);
+		     b != NULL; b = table_next(b))
+			for (int k = 0; k < TABLE_SLOTS && got < n; k++) {
+				struct item *it = slot_item(b, k);
+				uint64_t order;
 
-			if (it == NULL || (*seen)++ < skip)
-				continue;
-			if (!item_is_overdue(it, now) &&
-			    !shard_is_dead(s, it, now) &&
-			    !(it->word & ITEM_NEGATIVE))
-				item_note_fill(&notes[got++], it, now);
-		}
+				if (it == NULL)
+					continue;
+				order = reversed(
+				    hash_key(item_key(it), item_key_len(it)));
+				if (order < from || order > to ||
+				    item_is_overdue(it, now) ||
+				    shard_is_dead(s, it, now) ||
+				    it->word & ITEM_NEGATIVE)
+					continue;
+				if (notes != NULL)
+					item_note_fill(&notes[got], it, now);
+				got++;
+			}
 	return got;
 }
 
-/*
- * One bucket and all that were split off it since the walk of the shard began:
- * so a split moves no item to where it would be seen again, or not at all.
- */
+/* The next hashes of one group: as many as there is room for their items. */
 static size_t
-walk_family(struct shard *s, struct store_walk *w, rel_time now,
+walk_group(struct shard *s, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n) REQUIRES(s->lock)
 {
-	uint32_t i = w->bucket;
-	unsigned seen = 0;
-	size_t got = 0;
+	uint64_t from = w->next, to;
+	struct bucket_group g = table_group(&s->table, reversed(from));
 
-	for (; i < table_buckets(&s->table) && got < n; i += w->family)
-		got += note_bucket(s, table_bucket(&s->table, i), &seen,
-		    w->skip, now, notes + got, n - got);
-	if (got == n) {
-		w->skip = seen; /* there may be more */
-	} else {
-		w->bucket++;
-		w->skip = 0;
-	}
-	return got;
+	to = from | UINT64_MAX >> g.shift;
+	while (
+	    to > from && note_group(s, &g, from, to, now, NULL, SIZE_MAX) > n)
+		to = from + (to - from) / 2;
+	w->next = to + 1;
+	if (w->next == 0)
+		w->shard++;
+	return note_group(s, &g, from, to, now, notes, n);
 }
 
 size_t
 store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n)
 {
-	enum { LOOK = 64, LOCKS = 16 };
+	enum { LOOK = 8, LOCKS = 16 };
 	size_t got = 0;
 
-	/* A family that may not fit begins the next batch. */
+	/* A group that may not fit begins the next batch. */
 	for (int locks = 0; locks < LOCKS && !store_walk_is_done(l->store, w) &&
-	     (got == 0 || n - got > STORE_WALK_SPARE);
+	     (got == 0 || n - got >= STORE_WALK_SPARE);
 	     locks++) {
-		struct shard *s = &l->store->shard[w->shard];
+		unsigned shard = w->shard;
+		struct shard *s = &l->store->shard[shard];
 
 		shard_lock(s);
-		if (w->family == 0)
-			w->family = s->table.low_mask + 1;
-		for (int i = 0; i < LOOK && w->bucket < w->family &&
-		     (got == 0 || n - got > STORE_WALK_SPARE);
+		for (int i = 0; i < LOOK && w->shard == shard &&
+		     (got == 0 || n - got >= STORE_WALK_SPARE);
 		     i++)
-			got += walk_family(s, w, now, notes + got, n - got);
-		if (w->bucket >= w->family)
-			*w = (struct store_walk){ .shard = w->shard + 1 };
+			got += walk_group(s, w, now, notes + got, n - got);
 		shard_unlock(s, l);
 	}
 	return got;

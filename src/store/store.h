@@ -185,14 +185,12 @@ void store_reset_counters(struct store *st);
 /* A walk over all items, a few at a time. */
 struct store_walk {
 	unsigned shard;
-	uint32_t family; /* buckets when the shard's walk began; 0: not yet */
-	uint32_t bucket; /* below family: it and what was split off it */
-	unsigned skip;   /* items of these already seen */
+	uint64_t next; /* hash, in the order of the walk */
 };
 
 enum {
-	STORE_WALK_NOTES = 64, /* a good number of notes to ask for at once */
-	STORE_WALK_SPARE = 40, /* more items than these rarely share a bucket */
+	STORE_WALK_NOTES = 96, /* a good number of notes to ask for at once */
+	STORE_WALK_SPARE = 48, /* not worth looking at a group for fewer */
 };
 
 /* A copy of what a dump says about an item. */
@@ -220,7 +218,7 @@ store_walk_is_done(const struct store *st, const struct store_walk *w)
  * Fills up to `n` notes of living items, from a bounded number of buckets, and
  * moves the walk on; there may be none before the walk is done.  An item that
  * is there from beginning to end is seen once, whatever comes and goes
- * meanwhile.
+ * meanwhile (keys of one 64-bit hash aside, when there is no room for all).
  */
 size_t store_walk(struct store_local *l, struct store_walk *w, rel_time now,
     struct item_note *notes, size_t n);

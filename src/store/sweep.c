@@ -50,12 +50,12 @@ begin(struct shard *s, rel_time now)
 	w->running = true;
 	w->whole = expire_is_due(&w->due, 0);
 	w->began = now;
-	w->bucket = 0;
+	w->group = 0;
 	w->target = now;
 	w->flush_target = flush_clock;
 }
 
-/* True when the item was removed: the chain may have changed. */
+/* True when the item was removed. */
 static bool
 look_at(struct shard *s, struct store_local *l, struct place at,
     struct item *it, rel_time now) REQUIRES(s->lock)
@@ -69,8 +69,8 @@ look_at(struct shard *s, struct store_local *l, struct place at,
 			s->tag_reclaimed++;
 		shard_count_dead(s, it, CLASS_CRAWLER_RECLAIMED);
 		shard_note_loss(s, it);
-		/* the bucket's index leads to the bucket */
-		shard_remove(s, l, s->sweep.bucket, at, it);
+		/* as a hash, the group's number leads there */
+		shard_remove(s, l, s->sweep.group, at, it);
 		return true;
 	}
 	item_grow_old(it, now);
@@ -79,27 +79,47 @@ look_at(struct shard *s, struct store_local *l, struct place at,
 	return false;
 }
 
-static void
-sweep_bucket(struct shard *s, struct store_local *l, rel_time now)
+/* True when an item was removed; of a chained bucket no more than one. */
+static bool
+sweep_bucket(struct shard *s, struct store_local *l, struct bucket *b,
+    bool chained, rel_time now) REQUIRES(s->lock)
+{
+	bool removed = false;
+
+	for (int k = 0; k < TABLE_SLOTS && !(removed && chained); k++) {
+		struct item *it = slot_item(b, k);
+
+		if (it != NULL &&
+		    expire_is_due(&s->sweep.due, slot_position(b, k)))
+			removed |= look_at(s, l, (struct place){ b, k }, it,
+			    now);
+	}
+	return removed;
+}
+
+/* Returns how many buckets the group has. */
+static uint32_t
+sweep_group(struct shard *s, struct store_local *l, rel_time now)
     REQUIRES(s->lock)
 {
-	struct sweep *w = &s->sweep;
-	struct bucket *b = table_bucket(&s->table, w->bucket);
+	struct bucket_group g = table_group(&s->table, s->sweep.group);
+	bool again;
 
-	while (b != NULL) {
-		bool again = false;
+	/* A removal moves others, and may free the bucket of a chain. */
+	do {
+		again = false;
+		for (unsigned n = 0; n < g.buckets; n++) {
+			struct bucket *b = table_group_bucket(&s->table, &g, n);
 
-		for (int k = 0; k < TABLE_SLOTS && !again; k++) {
-			struct item *it = slot_item(b, k);
-
-			if (it != NULL &&
-			    expire_is_due(&w->due, slot_position(b, k)))
-				again = look_at(s, l, (struct place){ b, k },
-				    it, now);
+			again |= sweep_bucket(s, l, b, false, now);
+			while ((b = table_next(b)) != NULL)
+				if (sweep_bucket(s, l, b, true, now)) {
+					again = true;
+					break;
+				}
 		}
-		/* A removal may have freed this bucket: begin again. */
-		b = again ? table_bucket(&s->table, w->bucket) : table_next(b);
-	}
+	} while (again);
+	return g.buckets;
 }
 
 bool
@@ -112,11 +132,10 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 		begin(s, now);
 	if (!w->running)
 		return true;
-	for (; buckets > 0 && w->bucket < table_buckets(&s->table); buckets--) {
-		sweep_bucket(s, l, now);
-		w->bucket++;
-	}
-	if (w->bucket < table_buckets(&s->table))
+	for (uint32_t done = 0;
+	     done < buckets && w->group < table_groups(&s->table); w->group++)
+		done += sweep_group(s, l, now);
+	if (w->group < table_groups(&s->table))
 		return false;
 	w->running = false;
 	w->swept = w->target;

@@ -34,7 +34,7 @@ struct store_local;
 struct sweep {
 	bool running;
 	bool whole;            /* this pass looks at every item */
-	uint32_t bucket;       /* next to look at */
+	uint32_t group;        /* next to look at */
 	struct expire_due due; /* positions that this pass looks at */
 	rel_time swept;        /* the wheel stands here */
 	rel_time target;       /* and will stand here */
@@ -52,8 +52,8 @@ struct sweep {
 };
 
 /*
- * Removes the dead from up to `buckets` more buckets.  True when none are left
- * that have to go by `now`.
+ * Removes the dead from about `buckets` more buckets, whole groups of them.
+ * True when none are left that have to go by `now`.
  */
 bool sweep_dead(struct shard *s, struct store_local *l, rel_time now,
     uint32_t buckets);

@@ -1,47 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.c - the hash table of one shard.
+ * table.c - the hash table of one shard: finding, inserting, removing.
  *
- * Which bits of a hash do what: the lowest 32 choose the bucket, bits 40 to 50
+ * Which bits of a hash do what: the lowest 32 choose the group, bits 40 to 50
  * are the tag, the highest 8 choose the shard.
  */
 #include "config.h"
 
 #include "store/table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hash.h"
-#include "store/arena.h"
-
-enum {
-	CHAIN_SLOT = TABLE_SLOTS - 1,
-	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
-	/* A split whenever there are more than 9 items to 2 buckets. */
-	FULL_ITEMS = 9,
-	FULL_BUCKETS = 2,
-};
-
-#define CHAINED ((uint64_t)1 << 56)
-
-static inline uint64_t
-load(const _Atomic uint64_t *word)
-{
-	return atomic_load_explicit(word, memory_order_relaxed);
-}
-
-static inline void
-store(_Atomic uint64_t *word, uint64_t v)
-{
-	atomic_store_explicit(word, v, memory_order_relaxed);
-}
+#include "store/table_bucket.h"
+#include "store/table_slots.h"
 
 static inline uint64_t
 tag_of(uint64_t hash)
 {
-	return hash >> 40 & 0x7ff;
+	return hash >> 40 & ((1 << TAG_BITS) - 1);
 }
 
 static uint64_t
@@ -53,24 +30,12 @@ pack(uint64_t tag, expire_code position, const struct item *it)
 	return tag << SLOT_TAG | (uint64_t)position << SLOT_POSITION | address;
 }
 
-static inline bool
-is_chained(const struct bucket *b)
-{
-	return load(&b->notes) >> 56 != 0;
-}
-
 struct bucket *
 table_next(struct bucket *b)
 {
-	if (!is_chained(b))
+	if (LIKELY(!is_chained(b)))
 		return NULL;
 	return (struct bucket *)(uintptr_t)load(&b->slot[CHAIN_SLOT]);
-}
-
-static inline int
-usable_slots(const struct bucket *b)
-{
-	return is_chained(b) ? CHAIN_SLOT : TABLE_SLOTS;
 }
 
 void
@@ -92,204 +57,100 @@ slot_set_level(struct place at, uint8_t level)
 	store(&at.bucket->notes, n | (uint64_t)level << 8 * at.slot);
 }
 
-/* Buckets and segments. */
-
-static inline unsigned
-directory_of(uint32_t segment)
-{
-	return segment == 0 ? 0 : 32 - (unsigned)__builtin_clz(segment);
-}
-
-static inline uint32_t
-directory_first(unsigned k)
-{
-	return k == 0 ? 0 : (uint32_t)1 << (k - 1);
-}
-
-static inline uint32_t
-directory_size(unsigned k)
-{
-	return k == 0 ? 1 : (uint32_t)1 << (k - 1);
-}
+/* Buckets and groups. */
 
 struct bucket *
 table_bucket(struct table *t, uint32_t index)
 {
-	uint32_t segment = index / TABLE_SEGMENT;
-	unsigned k = directory_of(segment);
-	struct bucket **d = atomic_load_explicit(&t->directory[k],
-	    memory_order_relaxed);
-
-	return &d[segment - directory_first(k)][index % TABLE_SEGMENT];
+	return bucket_at(t, index);
 }
 
-static inline uint32_t
-index_of(const struct table *t, uint64_t hash)
+uint32_t
+table_groups(const struct table *t)
 {
-	uint32_t high_mask = t->low_mask * 2 + 1;
-	uint32_t i = (uint32_t)hash & high_mask;
+	uint32_t buckets = table_buckets(t);
+	unsigned shift = 31 - (unsigned)__builtin_clz(buckets) - GROUP_BITS;
+	uint32_t groups = (uint32_t)1 << shift;
 
-	return i < table_buckets(t) ? i : i & t->low_mask;
+	/* those that are two already */
+	return buckets >> shift == 2 * TABLE_GROUP - 1 ?
+	    groups + (buckets & (groups - 1)) :
+	    groups;
 }
 
-static bool
-add_segment(struct table *t, uint32_t segment)
+static inline struct bucket_group
+group_of(const struct table *t, uint64_t hash)
 {
-	unsigned k = directory_of(segment);
-	struct bucket **d = atomic_load(&t->directory[k]);
-	struct bucket *b;
-
-	if (d == NULL) {
-		size_t bytes = directory_size(k) * sizeof(*d);
-
-		d = arena_alloc(bytes);
-		if (d == NULL)
-			return false;
-		memset(d, 0, bytes);
-		t->bytes += arena_true_size(bytes);
-		atomic_store(&t->directory[k], d);
-	}
-	if (d[segment - directory_first(k)] != NULL)
-		return true; /* left by a split that failed later on */
-	b = arena_alloc_lines(SEGMENT_BYTES);
-	if (b == NULL)
-		return false;
-	memset((void *)b, 0, SEGMENT_BYTES);
-	t->bytes += arena_true_size(SEGMENT_BYTES);
-	d[segment - directory_first(k)] = b;
-	return true;
+	return group_in(table_buckets(t), (uint32_t)hash);
 }
 
-bool
-table_init(struct table *t)
+struct bucket_group
+table_group(const struct table *t, uint64_t hash)
 {
-	memset((void *)t, 0, sizeof(*t));
-	t->low_mask = TABLE_SEGMENT - 1;
-	if (!add_segment(t, 0)) {
-		table_free(t);
-		return false;
-	}
-	atomic_store(&t->buckets, TABLE_SEGMENT);
-	return true;
-}
-
-void
-table_free(struct table *t)
-{
-	CHECK(t->items == 0 && t->chained == 0);
-	for (unsigned k = 0; k < TABLE_DIRECTORIES; k++) {
-		struct bucket **d = atomic_load(&t->directory[k]);
-
-		if (d == NULL)
-			continue;
-		for (uint32_t i = 0; i < directory_size(k); i++)
-			if (d[i] != NULL)
-				arena_free_lines(d[i], SEGMENT_BYTES);
-		arena_free(d, directory_size(k) * sizeof(*d));
-		atomic_store(&t->directory[k], NULL);
-	}
-}
-
-/* Chains. */
-
-static struct bucket *
-chain_alloc(struct table *t)
-{
-	struct bucket *b = arena_alloc_lines(sizeof(*b));
-
-	if (b == NULL)
-		return NULL;
-	memset((void *)b, 0, sizeof(*b));
-	t->chained++;
-	t->bytes += arena_true_size(sizeof(*b));
-	return b;
-}
-
-static void
-chain_free(struct table *t, struct bucket *b)
-{
-	t->chained--;
-	t->bytes -= arena_true_size(sizeof(*b));
-	arena_free_lines(b, sizeof(*b));
-}
-
-/* Turns the last slot of a full bucket into the address of a next one. */
-static void
-chain_add(struct bucket *b, struct bucket *next)
-{
-	uint64_t last = load(&b->notes) >> 8 * CHAIN_SLOT & 0xff;
-
-	store(&next->slot[0], load(&b->slot[CHAIN_SLOT]));
-	store(&next->notes, last);
-	store(&b->slot[CHAIN_SLOT], (uint64_t)(uintptr_t)next);
-	store(&b->notes, (load(&b->notes) & 0x0000ffffffffffff) | CHAINED);
-}
-
-static bool
-is_empty(const struct bucket *b)
-{
-	for (int i = 0; i < TABLE_SLOTS; i++)
-		if (load(&b->slot[i]) != 0)
-			return false;
-	return true;
-}
-
-/* Frees the empty buckets at the end of a chain. */
-static void
-chain_trim(struct table *t, struct bucket *head)
-{
-	while (is_chained(head)) {
-		struct bucket *b = head, *last = table_next(head);
-
-		while (is_chained(last)) {
-			b = last;
-			last = table_next(last);
-		}
-		if (!is_empty(last))
-			return;
-		store(&b->slot[CHAIN_SLOT], 0);
-		store(&b->notes, load(&b->notes) & 0x0000ffffffffffff);
-		chain_free(t, last);
-	}
+	return group_of(t, hash);
 }
 
 /* Finding. */
 
-struct item *
-table_find(struct table *t, const struct key *key, struct place *at)
+static inline struct item *
+find_in(struct bucket *b, uint64_t tag, const struct key *key, struct place *at)
 {
-	uint64_t tag = tag_of(key->hash);
-	struct bucket *b = table_bucket(t, index_of(t, key->hash));
+	for (unsigned m = slots_tagged(b, tag); m != 0; m &= m - 1) {
+		int i = __builtin_ctz(m);
+		struct item *it = item_in(load(&b->slot[i]));
 
-	for (; b != NULL; b = table_next(b)) {
-		int n = usable_slots(b);
-
-		for (int i = 0; i < n; i++) {
-			uint64_t w = load(&b->slot[i]);
-			struct item *it;
-
-			if (w >> SLOT_TAG != tag || (w & SLOT_ADDRESS) == 0)
-				continue;
-			it = (struct item *)(uintptr_t)((w & SLOT_ADDRESS)
-			    << SLOT_ALIGN);
-			if (item_has_key(it, key)) {
-				*at = (struct place){ b, i };
-				return it;
-			}
+		if (LIKELY(it != NULL) && LIKELY(item_has_key(it, key))) {
+			*at = (struct place){ b, i };
+			return it;
 		}
 	}
 	return NULL;
 }
 
+/* The item is not in its own bucket, which told to look elsewhere. */
+static struct item *
+find_away(struct table *t, const struct key *key, struct place *at)
+{
+	uint64_t tag = tag_of(key->hash);
+	struct bucket_group g = group_of(t, key->hash);
+	unsigned home = home_of(tag, &g);
+	struct bucket *b = bucket_of(t, &g, other_of(home, turn_of(tag), &g));
+	struct item *it = find_in(b, tag, key, at);
+
+	if (it != NULL ||
+	    !(load(&bucket_of(t, &g, home)->notes) & NOTE_IN_CHAIN))
+		return it;
+	b = table_next(bucket_of(t, &g, 0));
+	for (; b != NULL && it == NULL; b = table_next(b))
+		it = find_in(b, tag, key, at);
+	return it;
+}
+
+struct item *
+table_find(struct table *t, const struct key *key, struct place *at)
+{
+	uint64_t tag = tag_of(key->hash);
+	struct bucket_group g = group_of(t, key->hash);
+	struct bucket *b = bucket_of(t, &g, home_of(tag, &g));
+	struct item *it = find_in(b, tag, key, at);
+
+	if (LIKELY(it != NULL) ||
+	    LIKELY(!(load(&b->notes) & note_turn(turn_of(tag)))))
+		return it;
+	return find_away(t, key, at);
+}
+
 struct place
 table_locate(struct table *t, uint64_t hash, const struct item *it)
 {
-	struct bucket *b = table_bucket(t, index_of(t, hash));
+	struct bucket_group g = group_of(t, hash);
 
-	for (; b != NULL; b = table_next(b))
-		for (int i = 0; i < usable_slots(b); i++)
-			if (slot_item(b, i) == it)
-				return (struct place){ b, i };
+	for (unsigned n = 0; n < g.buckets; n++)
+		for (struct bucket *b = bucket_of(t, &g, n); b != NULL;
+		     b = table_next(b))
+			for (int i = 0; i < TABLE_SLOTS; i++)
+				if (slot_item(b, i) == it)
+					return (struct place){ b, i };
 	CHECK(!"item is in its table");
 	return (struct place){ NULL, 0 };
 }
@@ -297,70 +158,148 @@ table_locate(struct table *t, uint64_t hash, const struct item *it)
 void
 table_prefetch(struct table *t, uint64_t hash)
 {
-	/* low_mask may be out of date: then the wrong line is loaded. */
-	uint32_t n = table_buckets(t);
-	uint32_t low = (UINT32_MAX >> __builtin_clz(n)) >> 1;
-	uint32_t i = (uint32_t)hash & (low * 2 + 1);
+	struct bucket_group g = group_of(t, hash);
 
-	__builtin_prefetch(table_bucket(t, i < n ? i : i & low), 0, 3);
+	__builtin_prefetch(bucket_of(t, &g, home_of(tag_of(hash), &g)), 0, 3);
 }
 
 void
 table_prefetch_item(struct table *t, uint64_t hash)
 {
-	uint32_t n = table_buckets(t);
-	uint32_t low = (UINT32_MAX >> __builtin_clz(n)) >> 1;
-	uint32_t index = (uint32_t)hash & (low * 2 + 1);
-	struct bucket *b = table_bucket(t, index < n ? index : index & low);
 	uint64_t tag = tag_of(hash);
+	struct bucket_group g = group_of(t, hash);
+	unsigned home = home_of(tag, &g);
+	struct bucket *b = bucket_of(t, &g, home);
+	unsigned m = slots_tagged(b, tag);
 
-	for (int i = 0; i < TABLE_SLOTS; i++) {
-		uint64_t w = load(&b->slot[i]);
-
-		if (w >> SLOT_TAG == tag)
-			__builtin_prefetch(
-			    (void *)(uintptr_t)((w & SLOT_ADDRESS)
-				<< SLOT_ALIGN),
-			    0, 3);
-	}
+	if (m == 0 && load(&b->notes) & note_turn(turn_of(tag)))
+		__builtin_prefetch(
+		    bucket_of(t, &g, other_of(home, turn_of(tag), &g)), 0, 3);
+	for (; m != 0; m &= m - 1)
+		__builtin_prefetch(item_in(load(&b->slot[__builtin_ctz(m)])), 0,
+		    3);
 }
 
-/* Changing. */
+/* Inserting. */
 
-/* A free slot in the chain, or its last bucket in at->bucket with slot -1. */
-static void
-find_free(struct bucket *b, struct place *at)
+static inline int
+free_slot(const struct bucket *b)
 {
-	for (;; b = table_next(b)) {
-		int n = usable_slots(b);
+	unsigned m = slots_free(b);
 
-		at->bucket = b;
-		for (at->slot = 0; at->slot < n; at->slot++)
-			if (load(&b->slot[at->slot]) == 0)
-				return;
-		if (!is_chained(b)) {
-			at->slot = -1;
-			return;
-		}
-	}
+	return m != 0 ? __builtin_ctz(m) : -1;
 }
 
+static inline struct bucket *
+home_bucket(struct table *t, const struct bucket_group *g, uint64_t word)
+{
+	return bucket_of(t, g, home_of(word >> SLOT_TAG, g));
+}
+
+/* Frees a slot of a full bucket: an item that belongs there goes away. */
 static bool
-put(struct table *t, struct bucket *head, uint64_t word, uint8_t level)
+make_way(struct table *t, const struct bucket_group *g, unsigned n,
+    struct place *at)
 {
-	struct place at;
+	struct bucket *b = bucket_of(t, g, n);
 
-	find_free(head, &at);
-	if (at.slot < 0) {
-		struct bucket *next = chain_alloc(t);
+	for (unsigned m = slots_of(b, g, n); m != 0; m &= m - 1) {
+		int i = __builtin_ctz(m);
+		uint64_t word = load(&b->slot[i]);
+		unsigned turn = turn_of(word >> SLOT_TAG);
+		struct bucket *other = bucket_of(t, g, other_of(n, turn, g));
+		int slot = free_slot(other);
 
-		if (next == NULL)
-			return false;
-		chain_add(at.bucket, next);
-		at = (struct place){ next, 1 };
+		if (slot < 0)
+			continue;
+		set_slot(other, slot, word, slot_level(b, i));
+		add_note(b, note_turn(turn));
+		*at = (struct place){ b, i };
+		return true;
 	}
-	store(&at.bucket->slot[at.slot], word);
-	slot_set_level(at, level);
+	return false;
+}
+
+static struct bucket *
+last_of_chain(struct bucket *b)
+{
+	struct bucket *next;
+
+	while ((next = table_next(b)) != NULL)
+		b = next;
+	return b;
+}
+
+/* Notes in an item's own bucket that the item is in the chain. */
+static void
+note_chained(struct table *t, const struct bucket_group *g, uint64_t word)
+{
+	add_note(home_bucket(t, g, word),
+	    NOTE_IN_CHAIN | note_turn(turn_of(word >> SLOT_TAG)));
+}
+
+/* Moves an item out of the slot that is needed for the chain's address. */
+static bool
+vacate(struct table *t, const struct bucket_group *g, struct bucket *b,
+    struct bucket *next)
+{
+	uint64_t word = load(&b->slot[CHAIN_SLOT]);
+	uint8_t level = slot_level(b, CHAIN_SLOT);
+	int slot;
+
+	if (word == 0)
+		return false;
+	clear_slot(b, CHAIN_SLOT);
+	slot = free_slot(b);
+	if (slot < CHAIN_SLOT) {
+		set_slot(b, slot, word, level);
+		return false;
+	}
+	set_slot(next, 0, word, level);
+	note_chained(t, g, word);
+	return true;
+}
+
+/* A free slot at the end of the group's chain. */
+static bool
+extend_chain(struct table *t, const struct bucket_group *g, struct place *at)
+{
+	struct bucket *first = bucket_of(t, g, 0);
+	struct bucket *last = last_of_chain(first), *next;
+
+	*at = (struct place){ last, last == first ? -1 : free_slot(last) };
+	if (at->slot >= 0)
+		return true;
+	next = table_chain_alloc(t);
+	if (next == NULL)
+		return false;
+	*at = (struct place){ next, vacate(t, g, last, next) ? 1 : 0 };
+	store(&last->slot[CHAIN_SLOT], (uint64_t)(uintptr_t)next);
+	add_note(last, NOTE_CHAINED);
+	return true;
+}
+
+/* Makes room for an item whose own bucket is full. */
+static bool
+find_room(struct table *t, const struct bucket_group *g, uint64_t word,
+    struct place *at)
+{
+	unsigned turn = turn_of(word >> SLOT_TAG);
+	unsigned home = home_of(word >> SLOT_TAG, g);
+	unsigned other = other_of(home, turn, g);
+	struct bucket *b = bucket_of(t, g, home);
+
+	*at = (struct place){ bucket_of(t, g, other), 0 };
+	at->slot = free_slot(at->bucket);
+	if (at->slot < 0 && make_way(t, g, home, at))
+		return true;
+	if (at->slot >= 0 || make_way(t, g, other, at)) {
+		add_note(b, note_turn(turn));
+		return true;
+	}
+	if (!extend_chain(t, g, at))
+		return false;
+	note_chained(t, g, word);
 	return true;
 }
 
@@ -368,10 +307,14 @@ bool
 table_insert(struct table *t, uint64_t hash, struct item *it,
     expire_code position, uint8_t level)
 {
-	struct bucket *head = table_bucket(t, index_of(t, hash));
+	uint64_t word = pack(tag_of(hash), position, it);
+	struct bucket_group g = group_of(t, hash);
+	struct place at = { home_bucket(t, &g, word), 0 };
 
-	if (!put(t, head, pack(tag_of(hash), position, it), level))
+	at.slot = free_slot(at.bucket);
+	if (UNLIKELY(at.slot < 0) && !find_room(t, &g, word, &at))
 		return false;
+	set_slot(at.bucket, at.slot, word, level);
 	t->items++;
 	return true;
 }
@@ -384,143 +327,141 @@ table_replace(struct place at, struct item *it, expire_code position)
 	store(&at.bucket->slot[at.slot], pack(tag, position, it));
 }
 
+/* Removing. */
+
+static void
+move_slot(struct place to, struct place from)
+{
+	set_slot(to.bucket, to.slot, load(&from.bucket->slot[from.slot]),
+	    slot_level(from.bucket, from.slot));
+	clear_slot(from.bucket, from.slot);
+}
+
+/* What of bucket n is in the chain, as notes, and where the last of it is. */
+static uint64_t
+find_chained(struct table *t, const struct bucket_group *g, unsigned n,
+    struct place *at)
+{
+	struct bucket *b = table_next(bucket_of(t, g, 0));
+	uint64_t notes = 0;
+
+	for (; b != NULL; b = table_next(b))
+		for (unsigned m = slots_of(b, g, n); m != 0; m &= m - 1) {
+			*at = (struct place){ b, __builtin_ctz(m) };
+			notes |= NOTE_IN_CHAIN |
+			    note_turn(
+				turn_of(slot_word(b, at->slot) >> SLOT_TAG));
+		}
+	return notes;
+}
+
+/* An item of bucket n that was away, at that turn, is not any more. */
+static void
+note_again(struct table *t, const struct bucket_group *g, unsigned n,
+    unsigned turn)
+{
+	struct bucket *b = bucket_of(t, g, n);
+	uint64_t notes = load(&b->notes), away = 0;
+	struct place at;
+
+	if (slots_of(bucket_of(t, g, other_of(n, turn, g)), g, n) != 0)
+		away = note_turn(turn);
+	if (UNLIKELY(notes & NOTE_IN_CHAIN))
+		away |= find_chained(t, g, n, &at);
+	store(&b->notes, (notes & ~NOTE_IN_CHAIN & ~note_turn(turn)) | away);
+}
+
+/* Fills a hole in the chain with its last item.  True when that ends it. */
+static bool
+close_chain(struct table *t, const struct bucket_group *g, struct place hole)
+{
+	struct bucket *before = bucket_of(t, g, 0), *last = table_next(before);
+	int i = CHAIN_SLOT;
+
+	for (; is_chained(last); last = table_next(last))
+		before = last;
+	while (i >= 0 && load(&last->slot[i]) == 0)
+		i--;
+	if (i >= 0 && (last != hole.bucket || i > hole.slot))
+		move_slot(hole, (struct place){ last, i });
+	if (load(&last->slot[0]) != 0)
+		return false;
+	store(&before->slot[CHAIN_SLOT], 0);
+	store(&before->notes, load(&before->notes) & ~NOTE_CHAINED);
+	table_chain_free(t, last);
+	return before == bucket_of(t, g, 0);
+}
+
+/* Where an item of bucket n is that is away. */
+static struct place
+find_stray(struct table *t, const struct bucket_group *g, unsigned n,
+    unsigned *where)
+{
+	uint64_t notes = load(&bucket_of(t, g, n)->notes);
+	unsigned turn = (unsigned)__builtin_ctzll(notes >> NOTE_AWAY);
+	struct place at;
+	unsigned m;
+
+	if (UNLIKELY(notes & NOTE_IN_CHAIN)) {
+		CHECK(find_chained(t, g, n, &at) != 0);
+		return at;
+	}
+	*where = other_of(n, turn, g);
+	at.bucket = bucket_of(t, g, *where);
+	m = slots_of(at.bucket, g, n);
+	CHECK(m != 0);
+	at.slot = __builtin_ctz(m);
+	return at;
+}
+
+/* A slot of bucket n is free: brings an item home, and so on from there. */
+static void
+fill_gap(struct table *t, const struct bucket_group *g, unsigned n, int slot)
+{
+	struct bucket *b;
+
+	while (load(&(b = bucket_of(t, g, n))->notes) & AWAY) {
+		bool chained = load(&b->notes) & NOTE_IN_CHAIN, ended = false;
+		unsigned where = 0;
+		struct place from = find_stray(t, g, n, &where);
+		unsigned turn = turn_of(
+		    slot_word(from.bucket, from.slot) >> SLOT_TAG);
+
+		move_slot((struct place){ b, slot }, from);
+		if (chained)
+			ended = close_chain(t, g, from);
+		note_again(t, g, n, turn);
+		if (chained && !ended)
+			return;
+		n = where;
+		slot = ended ? CHAIN_SLOT : from.slot;
+	}
+}
+
 void
 table_remove(struct table *t, uint64_t hash, struct place at)
 {
-	struct bucket *head = table_bucket(t, index_of(t, hash));
+	uint64_t tag = slot_word(at.bucket, at.slot) >> SLOT_TAG;
+	struct bucket_group g = group_of(t, hash);
+	unsigned turn = turn_of(tag), home = home_of(tag, &g);
+	unsigned other = other_of(home, turn, &g);
+	struct bucket *b = bucket_of(t, &g, home);
+	bool ended;
 
-	store(&at.bucket->slot[at.slot], 0);
-	slot_set_level(at, 0);
+	clear_slot(at.bucket, at.slot);
 	t->items--;
-	if (is_chained(head))
-		chain_trim(t, head);
-}
-
-/* Growing. */
-
-static uint64_t
-hash_of(struct item *it)
-{
-	return hash_key(item_key(it), item_key_len(it));
-}
-
-/* How many items of a chain will move when it is split; touches them. */
-static size_t
-count_movers(struct bucket *b, uint32_t bit)
-{
-	size_t n = 0;
-
-	for (; b != NULL; b = table_next(b))
-		for (int i = 0; i < usable_slots(b); i++) {
-			struct item *it = slot_item(b, i);
-
-			if (it != NULL && hash_of(it) & bit)
-				n++;
-		}
-	return n;
-}
-
-/* Chains empty buckets to `to` until it can take `items`. */
-static bool
-make_room(struct table *t, struct bucket *to, size_t items)
-{
-	size_t room = TABLE_SLOTS;
-
-	for (struct bucket *b = to; room < items; room += CHAIN_SLOT) {
-		struct bucket *next = chain_alloc(t);
-
-		if (next == NULL) {
-			chain_trim(t, to);
-			return false;
-		}
-		store(&b->slot[CHAIN_SLOT], (uint64_t)(uintptr_t)next);
-		store(&b->notes, CHAINED);
-		b = next;
-	}
-	return true;
-}
-
-static void
-move_half(struct table *t, struct bucket *from, struct bucket *to, uint32_t bit)
-{
-	for (struct bucket *b = from; b != NULL; b = table_next(b))
-		for (int i = 0; i < usable_slots(b); i++) {
-			struct item *it = slot_item(b, i);
-			struct place at = { b, i };
-
-			if (it == NULL || !(hash_of(it) & bit))
-				continue;
-			CHECK(put(t, to, slot_word(b, i), slot_level(b, i)));
-			store(&b->slot[i], 0);
-			slot_set_level(at, 0);
-		}
-}
-
-/* Moves items from the tail of a chain into free slots further up. */
-static void
-close_gaps(struct table *t, struct bucket *head)
-{
-	struct bucket *b = head;
-
-	while (b != NULL && is_chained(b)) {
-		struct bucket *next = table_next(b);
-		int free_slot = 0, used = 0;
-
-		while (free_slot < CHAIN_SLOT && load(&b->slot[free_slot]))
-			free_slot++;
-		if (free_slot == CHAIN_SLOT) {
-			b = next;
-			continue;
-		}
-		while (used < usable_slots(next) && !slot_item(next, used))
-			used++;
-		if (used == usable_slots(next)) {
-			if (is_chained(next)) {
-				b = next;
-				continue;
-			}
-			break;
-		}
-		store(&b->slot[free_slot], slot_word(next, used));
-		slot_set_level((struct place){ b, free_slot },
-		    slot_level(next, used));
-		store(&next->slot[used], 0);
-		slot_set_level((struct place){ next, used }, 0);
-	}
-	chain_trim(t, head);
-}
-
-static bool
-split(struct table *t)
-{
-	uint32_t index = table_buckets(t);
-	uint32_t bit = t->low_mask + 1;
-	struct bucket *from = table_bucket(t, index - bit), *to;
-
-	if (index % TABLE_SEGMENT == 0 &&
-	    !add_segment(t, index / TABLE_SEGMENT))
-		return false;
-	to = table_bucket(t, index);
-	/* Moving must not fail half way, so its memory is there beforehand. */
-	if (is_chained(from) && !make_room(t, to, count_movers(from, bit)))
-		return false;
-	move_half(t, from, to, bit);
-	close_gaps(t, from);
-	chain_trim(t, to);
-	/* release: pairs with the load in table_prefetch() */
-	atomic_store_explicit(&t->buckets, index + 1, memory_order_release);
-	if (index == t->low_mask * 2 + 1)
-		t->low_mask = t->low_mask * 2 + 1;
-	return true;
-}
-
-void
-table_grow(struct table *t)
-{
-	uint32_t n = table_buckets(t);
-
-	if (t->items * FULL_BUCKETS <= (size_t)n * FULL_ITEMS ||
-	    n == UINT32_MAX)
+	if (LIKELY(at.bucket == b)) {
+		if (UNLIKELY(load(&b->notes) & AWAY))
+			fill_gap(t, &g, home, at.slot);
 		return;
-	t->growth_failed = !split(t);
+	}
+	if (at.bucket == bucket_of(t, &g, other)) {
+		note_again(t, &g, home, turn);
+		fill_gap(t, &g, other, at.slot);
+		return;
+	}
+	ended = close_chain(t, &g, at);
+	note_again(t, &g, home, turn);
+	if (ended)
+		fill_gap(t, &g, 0, CHAIN_SLOT);
 }

@@ -8,16 +8,20 @@
  *	      +---------+------------+---------------------------------+
  *	      | tag 11  | position 8 | address of the item >> 2        |
  *	      +---------+------------+---------------------------------+
- *	notes  byte 0-6: eviction level of slot 0-6; byte 7: chained
+ *	notes  byte 0-6: eviction level of slot 0-6; byte 7: away, chained
  *
- * A lookup touches the bucket and, when a tag matches, the item.  Eviction and
- * expiry walk the buckets in order and touch an item only to remove it.  A
- * bucket that overflows is chained: its last slot then holds the address of
- * the next bucket.
+ * Buckets form groups of 8 to 15.  The hash chooses the group, the tag the
+ * bucket in it, and another one for when that is full: then the item is away.
+ * Six bits in the notes of its own bucket tell where to look for such items;
+ * so one bucket answers nearly every lookup, and misses too.  What finds no
+ * room in either is chained to the group's first bucket, whose last slot then
+ * holds the address of the next bucket.  Removal brings items home.
  *
- * The table grows by linear hashing (W. Litwin, VLDB 1980): every few inserts
- * split one bucket, so there is never a phase of growth, a pause or a second
- * table.  Buckets come in segments that never move.
+ * The table grows by linear hashing with partial expansions (P. Larson, VLDB
+ * 1980): every few inserts add one bucket to one group, from 8 up to 15, and a
+ * sixteenth makes two groups of 8 of it.  So there is never a phase of growth,
+ * a pause or a second table, and all groups are about equally full.  It
+ * shrinks the same way.  Buckets come in segments that never move.
  *
  * The shard's lock guards the table.  table_prefetch() alone may be called
  * without it; that is why the words it reads are atomic.
@@ -38,14 +42,20 @@
 
 enum {
 	TABLE_SLOTS = 7,
-	TABLE_SEGMENT = 256,    /* buckets */
-	TABLE_DIRECTORIES = 25, /* 2^24 segments, 2^32 buckets */
+	TABLE_GROUP = 8,     /* buckets of a group at least; below twice it */
+	TABLE_SEGMENT = 256, /* buckets */
+	TABLE_DIRECTORIES = 25, /* 2^25 - 1 segments */
 	SLOT_POSITION = 45,     /* the position's lowest bit */
 	SLOT_TAG = 53,
 	SLOT_ALIGN = 2, /* low bits of an address that are 0 */
+	TABLE_AWAY = 6, /* buckets where items away from theirs may be */
+	NOTE_AWAY = 56, /* bits for these buckets */
 };
 
+#define TABLE_MAX ((uint32_t)1 << 31) /* buckets */
 #define SLOT_ADDRESS (((uint64_t)1 << SLOT_POSITION) - 1)
+#define NOTE_IN_CHAIN ((uint64_t)1 << 62) /* items of it are in the chain */
+#define NOTE_CHAINED ((uint64_t)1 << 63)  /* the last slot is an address */
 
 struct CACHE_ALIGNED bucket {
 	_Atomic uint64_t slot[TABLE_SLOTS];
@@ -53,20 +63,27 @@ struct CACHE_ALIGNED bucket {
 };
 
 struct table {
-	/* directory k lists segments 2^(k-1) to 2^k - 1; 0 lists segment 0 */
+	/* directory k lists segments 2^k - 1 to 2^(k+1) - 2 */
 	struct bucket **_Atomic directory[TABLE_DIRECTORIES];
 	_Atomic uint32_t buckets; /* in use */
-	uint32_t low_mask;        /* of the buckets before this round */
+	uint32_t segments;        /* with memory; there may be more without */
 	size_t items;
 	size_t chained;     /* buckets allocated for overflow */
 	size_t bytes;       /* true size of all of it */
-	bool growth_failed; /* no memory for the last split */
+	bool growth_failed; /* no memory for the last bucket */
 };
 
 /* Where an item is; valid until the lock is dropped or the table changed. */
 struct place {
 	struct bucket *bucket;
 	int slot;
+};
+
+/* Buckets first, first + 2^shift, first + 2 * 2^shift ... */
+struct bucket_group {
+	uint32_t first;
+	unsigned shift;
+	unsigned buckets;
 };
 
 /* False when out of memory.  table_free() expects no items. */
@@ -90,14 +107,32 @@ bool table_insert(struct table *t, uint64_t hash, struct item *it,
 
 /* Puts another item with the same key in a place. */
 void table_replace(struct place at, struct item *it, expire_code position);
+
+/* Other items of the group may move. */
 void table_remove(struct table *t, uint64_t hash, struct place at);
 
-/* Splits a bucket when the table is fuller than it should be. */
+/* Adds a bucket when the table is fuller than it should be. */
 void table_grow(struct table *t);
 
-/* Head bucket `index` below table_buckets(); its chain by table_next(). */
+/*
+ * Gives a bucket back when the table is much emptier than it could be.  Not
+ * if that moves items from a group that a walk will come to into one that it
+ * has passed: `walk` is the group it comes to next, 0 for none.  True when
+ * there may be more to give back.
+ */
+bool table_shrink(struct table *t, uint32_t walk) MUST_USE;
+
+/*
+ * Bucket `index` below table_buckets(), and by table_next() those chained to
+ * it: walks over all of them meet all items.  A change moves items within
+ * their group, and between group g and another above it.
+ */
 struct bucket *table_bucket(struct table *t, uint32_t index);
 struct bucket *table_next(struct bucket *b);
+
+/* Group `index` below table_groups(); as a hash, it leads there. */
+uint32_t table_groups(const struct table *t);
+struct bucket_group table_group(const struct table *t, uint64_t hash);
 
 /* Starts loading what table_find() will touch; no lock needed. */
 void table_prefetch(struct table *t, uint64_t hash);
@@ -108,6 +143,13 @@ table_buckets(const struct table *t)
 {
 	/* acquire: the segments of these buckets are in the directory */
 	return atomic_load_explicit(&t->buckets, memory_order_acquire);
+}
+
+/* Bucket number n of a group. */
+static inline struct bucket *
+table_group_bucket(struct table *t, const struct bucket_group *g, unsigned n)
+{
+	return table_bucket(t, (n << g->shift) + g->first);
 }
 
 static inline uint64_t
@@ -122,7 +164,7 @@ slot_item(const struct bucket *b, int slot)
 {
 	uint64_t notes = atomic_load_explicit(&b->notes, memory_order_relaxed);
 
-	if (slot == TABLE_SLOTS - 1 && notes >> 56 != 0)
+	if (slot == TABLE_SLOTS - 1 && notes & NOTE_CHAINED)
 		return NULL;
 	return (struct item *)(uintptr_t)((slot_word(b, slot) & SLOT_ADDRESS)
 	    << SLOT_ALIGN);
