@@ -130,7 +130,11 @@ src_libleasecached_a_SOURCES += \
 	src/store/sweep.c \
 	src/store/sweep.h \
 	src/store/table.c \
-	src/store/table.h
+	src/store/table.h \
+	src/store/trial.c \
+	src/store/trial.h \
+	src/store/weigh.c \
+	src/store/weigh.h
 
 # Where items come from: one of the two files that keep store/arena.h.
 if JEMALLOC
