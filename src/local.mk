@@ -135,7 +135,11 @@ src_libleasecached_a_SOURCES += \
 	src/store/table.h \
 	src/store/table_bucket.h \
 	src/store/table_size.c \
-	src/store/table_slots.h
+	src/store/table_slots.h \
+	src/store/trial.c \
+	src/store/trial.h \
+	src/store/weigh.c \
+	src/store/weigh.h
 
 # Where items come from: one of the two files that keep store/arena.h.
 if JEMALLOC

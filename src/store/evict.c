@@ -6,74 +6,310 @@
 
 #include "store/evict.h"
 
+#include <string.h>
+
 #include "base/check.h"
+#include "base/hash.h"
+#include "store/arena.h"
 
 enum {
-	STEP_MEAN = 16, /* steps for an item of mean size */
-	STEP_MAX = 64,
-	LIFT_MAX = 200, /* highest level above the base */
-	FRACTION = 64,  /* 1 / FRACTION of the items is in reach */
-	LOOK = 64,      /* buckets at a time under the lock */
+	FRACTION = 64, /* 1 / FRACTION of the items goes in a round */
+	LOOK = 64,     /* buckets at a time under the lock */
+	LEVELS = 256,
+
+	GHOSTS_MIN = 64,
+	GHOSTS_MAX = 1 << 19,
+	GHOSTS_ITEM = 4,   /* at most, to an item */
+	GHOST_BYTES = 256, /* of items, to a ghost */
+	GHOST_HITS = 15,   /* low bits of a ghost */
+	GHOST_KEEPS = 4,   /* times that one of more hits stays, once */
+	LOAD_PART = 64,    /* what one load counts for in the mean */
+	LOAD_UNIT = 256,   /* of the mean, to a ms */
+	LOAD_FREAK = 16,   /* times the mean: counts for no more */
 };
 
+void
+evict_init(struct evict *e, struct trial_votes *votes, bool trial)
+{
+	e->votes = votes;
+	e->dice = 1;
+	e->room = SIZE_MAX; /* until something has to go */
+	if (trial)
+		e->trial = arena_alloc_lines(sizeof(*e->trial));
+	if (e->trial == NULL)
+		return;
+	trial_init(e->trial);
+	e->bytes = arena_true_size(sizeof(*e->trial));
+}
+
+void
+evict_free(struct evict *e)
+{
+	if (e->ghost != NULL)
+		arena_free_lines(e->ghost, e->ghosts * sizeof(*e->ghost));
+	if (e->trial != NULL)
+		arena_free_lines(e->trial, sizeof(*e->trial));
+}
+
+static uint32_t
+roll(struct evict *e)
+{
+	/* G. Marsaglia, Xorshift RNGs, 2003 */
+	e->dice ^= e->dice << 13;
+	e->dice ^= e->dice >> 17;
+	e->dice ^= e->dice << 5;
+	return e->dice;
+}
+
 static unsigned
-step_for(size_t size, size_t mean)
+slot_tag(struct place at)
 {
-	size_t step = STEP_MEAN * mean / (size > 0 ? size : 1);
+	return (unsigned)(slot_word(at.bucket, at.slot) >> SLOT_TAG);
+}
 
-	if (step < 1)
-		return 1;
-	return step > STEP_MAX ? STEP_MAX : (unsigned)step;
+/* Ghosts. */
+
+static uint16_t
+ghost_name(uint64_t hash)
+{
+	/* bits that do not choose the place */
+	return (uint16_t)((hash >> 24 & 0xfff) << 4);
+}
+
+static unsigned
+ghost_hits(const struct evict *e, uint64_t hash)
+{
+	uint16_t g;
+
+	if (e->ghosts == 0)
+		return 0;
+	g = e->ghost[hash & (e->ghosts - 1)];
+	return (g & ~GHOST_HITS) == ghost_name(hash) ? g & GHOST_HITS : 0;
+}
+
+/* A ghost of more hits is kept, but not for ever. */
+static void
+leave_ghost(struct evict *e, uint64_t hash, unsigned hits)
+{
+	uint16_t *g;
+
+	if (e->ghosts == 0)
+		return;
+	g = &e->ghost[hash & (e->ghosts - 1)];
+	if ((*g & ~GHOST_HITS) == ghost_name(hash) ||
+	    (*g & GHOST_HITS) <= hits || roll(e) % GHOST_KEEPS == 0)
+		*g = (uint16_t)(ghost_name(hash) | hits);
+}
+
+/* More of them, empty: what they replace was far too few to be of use. */
+static void
+grow_ghosts(struct evict *e, size_t wanted)
+{
+	uint32_t n = GHOSTS_MIN;
+	uint16_t *ghost;
+
+	while (n < GHOSTS_MAX && 2 * n <= wanted)
+		n *= 2;
+	ghost = arena_alloc_lines(n * sizeof(*ghost));
+	if (ghost == NULL)
+		return;
+	memset(ghost, 0, n * sizeof(*ghost));
+	if (e->ghost != NULL) {
+		size_t old = e->ghosts * sizeof(*ghost);
+
+		e->bytes -= arena_true_size(old);
+		arena_free_lines(e->ghost, old);
+	}
+	e->ghost = ghost;
+	e->ghosts = n;
+	e->bytes += arena_true_size(n * sizeof(*ghost));
+}
+
+/* As many as the items are worth, from the first eviction on. */
+static void
+fit_ghosts(struct evict *e, size_t items, size_t bytes)
+{
+	size_t wanted = bytes / GHOST_BYTES;
+
+	if (wanted > GHOSTS_ITEM * items)
+		wanted = GHOSTS_ITEM * items;
+	if (e->ghosts < GHOSTS_MAX &&
+	    (e->ghosts == 0 || wanted >= 2 * (size_t)e->ghosts))
+		grow_ghosts(e, wanted);
+}
+
+/* What an item is worth. */
+
+static unsigned
+hits_of(const struct item *it)
+{
+	return it->word >> ITEM_HITS_SHIFT & WEIGH_HITS_MAX;
+}
+
+static void
+set_hits(struct item *it, unsigned hits)
+{
+	if (hits > WEIGH_HITS_MAX)
+		hits = WEIGH_HITS_MAX;
+	it->word &= ~(uint64_t)ITEM_HITS;
+	it->word |= (uint64_t)hits << ITEM_HITS_SHIFT;
+}
+
+/* The load of the item to the mean of loads, in levels; 0 when not known. */
+static int
+cost_of(const struct evict *e, const struct item *it)
+{
+	uint32_t ms = item_load_ms(it);
+	int cost;
+
+	if (LIKELY(ms == 0) || e->mean_load == 0)
+		return 0;
+	cost = ((int)weigh_log((uint64_t)ms * LOAD_UNIT) -
+		   (int)weigh_log(e->mean_load)) *
+	    WEIGH_DOUBLING / 16;
+	if (cost > WEIGH_COST_MAX)
+		return WEIGH_COST_MAX;
+	return cost < -WEIGH_COST_MAX ? -WEIGH_COST_MAX : cost;
+}
+
+static void
+note_load(struct evict *e, const struct item *it)
+{
+	uint64_t load = (uint64_t)item_load_ms(it) * LOAD_UNIT;
+	uint64_t mean = e->mean_load;
+
+	if (LIKELY(load == 0))
+		return;
+	if (mean == 0)
+		mean = load;
+	if (load > LOAD_FREAK * mean)
+		load = LOAD_FREAK * mean;
+	e->mean_load = (uint32_t)(mean + load / LOAD_PART - mean / LOAD_PART);
+}
+
+static uint8_t
+level_of(const struct evict *e, const struct item *it, size_t size)
+{
+	return weigh(e->way, hits_of(it), weigh_log(size), e->log_mean,
+	    cost_of(e, it));
+}
+
+static void
+show_trial(struct evict *e, const struct evict_access *a, bool asked)
+{
+	trial_see(e->trial, e->votes,
+	    &(struct trial_access){
+		.hash = a->hash,
+		.size = a->size,
+		.log_size = weigh_log(a->size),
+		.log_mean = e->log_mean,
+		.cost = cost_of(e, a->item),
+		.end = item_end(a->item),
+		.now = a->now,
+		.asked = asked,
+		.items = e->items,
+		.bytes = e->room,
+	    });
 }
 
 uint8_t
-evict_level(const struct evict *e, size_t size, size_t mean)
+evict_enter(struct evict *e, const struct evict_access *a)
 {
-	return (uint8_t)(e->base + step_for(size, mean));
+	if (e->floor == 0)
+		e->log_mean = e->items == 0 ? weigh_log(a->size) :
+					      weigh_log(a->bytes / e->items);
+	set_hits(a->item, 1 + ghost_hits(e, a->hash));
+	note_load(e, a->item);
+	if (UNLIKELY(e->trial != NULL &&
+		trial_may_want(e->trial, a->hash >> 40 & 0x7ff)))
+		show_trial(e, a, true);
+	return level_of(e, a->item, a->size);
 }
 
-uint8_t
-evict_lifted(const struct evict *e, uint8_t level, size_t size, size_t mean)
+static void
+count_moved(struct evict *e, uint8_t from, uint8_t to)
 {
-	unsigned above = (uint8_t)(level - e->base);
-
-	above += step_for(size, mean);
-	return (uint8_t)(e->base + (above > LIFT_MAX ? LIFT_MAX : above));
+	DCHECK(e->count[from] > 0);
+	e->count[from]--;
+	e->count[to]++;
 }
 
-static bool
-is_in_reach(const struct evict *e, uint8_t level)
+/* For one key in a few thousand: its hash, to show it to the trial. */
+static void
+sample(struct evict *e, struct place at, const struct evict_access *a,
+    bool asked)
 {
-	return (uint8_t)(level - e->base) < e->reach;
+	struct evict_access known = *a;
+
+	if (LIKELY(e->trial == NULL || !trial_may_want(e->trial, slot_tag(at))))
+		return;
+	known.hash = hash_key(item_key(a->item), item_key_len(a->item));
+	show_trial(e, &known, asked);
+}
+
+void
+evict_hit(struct evict *e, struct place at, const struct evict_access *a)
+{
+	uint8_t from = slot_level(at.bucket, at.slot), to;
+
+	set_hits(a->item, hits_of(a->item) + 1);
+	to = level_of(e, a->item, a->size);
+	if (to != from) {
+		count_moved(e, from, to);
+		slot_set_level(at, to);
+	}
+	sample(e, at, a, true);
+}
+
+void
+evict_replace(struct evict *e, struct place at, const struct item *old,
+    const struct evict_access *a)
+{
+	uint8_t to;
+
+	set_hits(a->item, hits_of(old) + 1);
+	note_load(e, a->item);
+	to = level_of(e, a->item, a->size);
+	count_moved(e, slot_level(at.bucket, at.slot), to);
+	slot_set_level(at, to);
+	sample(e, at, a, false);
 }
 
 void
 evict_added(struct evict *e, uint8_t level)
 {
 	e->count[level]++;
-	if (is_in_reach(e, level))
-		e->in_reach++;
+	e->items++;
 	/* It may be in a bucket that was looked at already. */
 	e->fruitless = 0;
 	e->exhausted = false;
 }
 
-void
-evict_moved(struct evict *e, uint8_t from, uint8_t to)
+static void
+count_removed(struct evict *e, struct place at)
 {
-	evict_removed(e, from);
-	e->count[to]++;
-	if (is_in_reach(e, to))
-		e->in_reach++;
+	uint8_t level = slot_level(at.bucket, at.slot);
+
+	DCHECK(e->count[level] > 0);
+	e->count[level]--;
+	e->items--;
 }
 
 void
-evict_removed(struct evict *e, uint8_t level)
+evict_removed(struct evict *e, struct place at, const struct item *it)
 {
-	DCHECK(e->count[level] > 0);
-	e->count[level]--;
-	if (is_in_reach(e, level))
-		e->in_reach--;
+	count_removed(e, at);
+	if (UNLIKELY(
+		e->trial != NULL && trial_may_want(e->trial, slot_tag(at))))
+		trial_drop(e->trial, hash_key(item_key(it), item_key_len(it)));
+}
+
+void
+evict_lost(struct evict *e, struct place at, const struct item *it,
+    uint64_t hash)
+{
+	count_removed(e, at);
+	leave_ghost(e, hash, hits_of(it));
 }
 
 void
@@ -82,28 +318,47 @@ evict_retry(struct evict *e)
 	e->exhausted = false;
 }
 
-/* Moves the base up to the lowest level in use and chooses what goes next. */
+/* The hand. */
+
+/* A floor that some items are below. */
 static void
-choose_reach(struct evict *e, uint32_t want)
+choose_floor(struct evict *e, uint32_t goal)
 {
-	while (e->count[e->base] == 0)
-		e->base++;
-	e->in_reach = 0;
-	for (e->reach = 0; e->in_reach < want && e->reach < UINT8_MAX;
-	     e->reach++)
-		e->in_reach += e->count[(uint8_t)(e->base + e->reach)];
-	e->goal = e->in_reach;
+	uint32_t below = 0;
+
+	e->goal = goal;
+	for (e->floor = 0; below < goal && e->floor < LEVELS; e->floor++)
+		below += e->count[e->floor];
+}
+
+/* A new round, unless the last one was in vain: that goes on. */
+static void
+go_round(struct evict *e, const struct table *t, size_t bytes)
+{
+	e->hand = 0;
+	if (e->stuck)
+		return;
+	fit_ghosts(e, t->items, bytes);
+	e->fruitless = 0;
+	e->raised = false;
+	e->room = bytes;
+	e->way = (enum weigh_way)atomic_load_explicit(&e->votes->way,
+	    memory_order_relaxed);
+	e->log_mean = weigh_log(bytes / t->items);
+	choose_floor(e, (uint32_t)(t->items / FRACTION) + 1);
 }
 
 static bool
-pick_from(struct evict *e, struct bucket *b, struct place *at)
+pick_from(const struct evict *e, struct bucket *b, struct place *at)
 {
 	for (; b != NULL; b = table_next(b))
 		for (int i = 0; i < TABLE_SLOTS; i++) {
-			struct item *it = slot_item(b, i);
+			struct item *it;
 
-			if (it == NULL || !is_in_reach(e, slot_level(b, i)) ||
-			    item_is_held(it))
+			if (slot_level(b, i) >= e->floor)
+				continue;
+			it = slot_item(b, i);
+			if (it == NULL || item_is_held(it))
 				continue;
 			*at = (struct place){ b, i };
 			return true;
@@ -111,31 +366,62 @@ pick_from(struct evict *e, struct bucket *b, struct place *at)
 	return false;
 }
 
+/* What stays sinks. */
+static void
+sink(struct evict *e, struct bucket *b)
+{
+	for (; b != NULL; b = table_next(b))
+		for (int i = 0; i < TABLE_SLOTS; i++) {
+			uint8_t from = slot_level(b, i), to;
+
+			if (from < e->floor || slot_item(b, i) == NULL)
+				continue;
+			to = weigh_sunken(e->way, from, e->floor, roll(e));
+			if (to == from)
+				continue;
+			count_moved(e, from, to);
+			slot_set_level((struct place){ b, i }, to);
+		}
+}
+
+/*
+ * The hand leaves a bucket that had nothing to give.  True after a round like
+ * that when there is nothing at all: those below the floor are held.
+ */
+static bool
+move_on(struct evict *e, struct table *t)
+{
+	if (!e->raised)
+		sink(e, table_bucket(t, e->hand));
+	e->hand++;
+	if (++e->fruitless < table_buckets(t))
+		return false;
+	e->fruitless = 0;
+	if (e->floor >= LEVELS || e->goal >= t->items) {
+		e->exhausted = true;
+		return true;
+	}
+	e->raised = e->stuck = true;
+	choose_floor(e, 2 * e->goal);
+	return false;
+}
+
 enum evict_outcome
-evict_pick(struct evict *e, struct table *t, struct place *at)
+evict_pick(struct evict *e, struct table *t, size_t bytes, struct place *at)
 {
 	if (t->items == 0 || e->exhausted)
 		return EVICT_NOTHING;
-	if (e->in_reach <= e->goal / 2)
-		choose_reach(e, (uint32_t)(t->items / FRACTION) + 1);
 	for (int looked = 0; looked < LOOK; looked++) {
-		if (e->hand >= table_buckets(t))
-			e->hand = 0;
+		if (e->hand >= table_buckets(t) || e->floor == 0)
+			go_round(e, t, bytes);
 		/* The hand stays until its bucket has nothing more to give. */
 		if (pick_from(e, table_bucket(t, e->hand), at)) {
 			e->fruitless = 0;
+			e->stuck = false;
 			return EVICT_PICKED;
 		}
-		e->hand++;
-		if (++e->fruitless < table_buckets(t))
-			continue;
-		/* Once around for nothing: all in reach are held. */
-		e->fruitless = 0;
-		if (e->reach == UINT8_MAX || e->goal >= t->items) {
-			e->exhausted = true;
+		if (move_on(e, t))
 			return EVICT_NOTHING;
-		}
-		choose_reach(e, 2 * e->goal);
 	}
 	return EVICT_LOOK_ON;
 }

@@ -2,19 +2,21 @@
 /*
  * evict.h - which item goes when memory is short.
  *
- * Every item has a level: a point on a scale that rises with time.  A new item
- * starts some steps above the base, and each hit lifts it by the same number
- * of steps again; small items get larger steps, because what they cost is
- * memory.  The base follows the lowest level in use, so that an item that is
- * not hit sinks towards it.  This is Greedy-Dual-Size-Frequency (Cherkasova,
- * HPL-98-69, 1998) with coarse levels instead of a heap.
+ * Every item has a level, what it is worth (store/weigh.h), in the bucket of
+ * the hash table, and counts how often it was asked for in four bits of its
+ * word.  A hand goes around the table: it takes the items below a floor, and
+ * lets all others sink a bit.  The floor is chosen anew for each round, so that
+ * one item of 64 lies below it; a count for each level tells where that is.
+ * The hand reads buckets in order and touches no item that stays.
  *
- * Levels are one byte, kept in the buckets of the hash table and taken modulo
- * 256; a count for each level tells below which of them some 1/64 of the items
- * lie.  A hand walks the table and takes what lies below.  It reads buckets in
- * order and touches no item that stays.
+ * What was evicted leaves a ghost: two bytes in a table beside, with a few bits
+ * of its hash and its count of hits.  An item that comes back begins with that
+ * count, so that one that is asked for now and then is told from one that is
+ * never asked for again.  The ghosts take less than a hundredth of the memory.
  *
- * The shard's lock guards it.
+ * Which way to weigh is found out while serving: see store/trial.h.
+ *
+ * The shard's lock guards all of it.
  *
  * Layer: store.
  */
@@ -26,17 +28,33 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
+#include "store/item.h"
 #include "store/table.h"
+#include "store/trial.h"
+#include "store/weigh.h"
 
 struct evict {
 	uint32_t count[256]; /* items at each level */
-	uint8_t base;
-	uint8_t reach;      /* levels base to base + reach - 1 go now */
-	uint32_t goal;      /* items in reach when it was chosen */
-	uint32_t in_reach;  /* items in reach now */
+	enum weigh_way way;
+	unsigned log_mean;  /* of sizes, as weigh_log() gives it */
+	uint32_t mean_load; /* 1/256 ms; 0: no load was timed yet */
+	uint16_t floor;     /* levels below go in this round; 0: no round yet */
+	uint32_t goal;      /* items that were to be below */
 	uint32_t hand;      /* bucket to look at next */
 	uint32_t fruitless; /* buckets looked at since the last victim */
-	bool exhausted;     /* nothing to give until evict_retry() */
+	uint32_t dice;
+	bool raised;    /* those below were held: the floor was lifted */
+	bool stuck;     /* ... and there was no victim since */
+	bool exhausted; /* nothing to give until evict_retry() */
+
+	uint16_t *ghost;     /* NULL: none */
+	uint32_t ghosts;     /* a power of two */
+	struct trial *trial; /* NULL: other shards', or no memory */
+	struct trial_votes *votes;
+	size_t items;
+	size_t room;  /* bytes of all items when the round began */
+	size_t bytes; /* true size of ghosts and trial */
 };
 
 enum evict_outcome {
@@ -45,17 +63,40 @@ enum evict_outcome {
 	EVICT_NOTHING, /* empty, or readers hold all that is there */
 };
 
-/* The level of a new item of `size` bytes where items average `mean`. */
-uint8_t evict_level(const struct evict *e, size_t size, size_t mean);
+/* An item that is asked for or stored, and what the caller knows of it. */
+struct evict_access {
+	struct item *item;
+	uint64_t hash; /* of its key; evict_hit() does without */
+	size_t size;   /* true size */
+	size_t bytes;  /* of all items linked */
+	rel_time now;
+};
 
-/* The level after a hit. */
-uint8_t evict_lifted(const struct evict *e, uint8_t level, size_t size,
-    size_t mean);
+/* `votes` are those of all shards; without `trial` this one casts none. */
+void evict_init(struct evict *e, struct trial_votes *votes, bool trial);
+void evict_free(struct evict *e);
 
-/* Keep the counts: an item came, went, or changed its level. */
-void evict_moved(struct evict *e, uint8_t from, uint8_t to);
+/*
+ * Gives an item that is to be linked its count of hits and its level; the
+ * caller counts it with evict_added() once it is linked.
+ */
+uint8_t evict_enter(struct evict *e, const struct evict_access *a) MUST_USE;
 void evict_added(struct evict *e, uint8_t level);
-void evict_removed(struct evict *e, uint8_t level);
+
+/* The item in a place was asked for. */
+void evict_hit(struct evict *e, struct place at, const struct evict_access *a);
+
+/* Another item takes the place of `old`, which was asked for by that. */
+void evict_replace(struct evict *e, struct place at, const struct item *old,
+    const struct evict_access *a);
+
+/*
+ * An item is about to leave its place; after evict_lost() it leaves a ghost,
+ * and one that was deleted or expired leaves none.
+ */
+void evict_removed(struct evict *e, struct place at, const struct item *it);
+void evict_lost(struct evict *e, struct place at, const struct item *it,
+    uint64_t hash);
 
 /* Readers may have let go since nothing was found: looks again. */
 void evict_retry(struct evict *e);
@@ -63,8 +104,9 @@ void evict_retry(struct evict *e);
 /*
  * The next item to go, and where it is.  Looks at a bounded number of buckets.
  * An item that readers hold is passed over: removing it would free nothing.
+ * `bytes` are those of all items: see that ghosts don't outgrow them.
  */
-enum evict_outcome evict_pick(struct evict *e, struct table *t,
+enum evict_outcome evict_pick(struct evict *e, struct table *t, size_t bytes,
     struct place *at) MUST_USE;
 
 #endif

@@ -73,6 +73,8 @@ enum item_bit {
 	ITEM_FETCHED = 1 << 14,  /* read since it was stored */
 	ITEM_LINKED = 1 << 15,   /* in its shard's table */
 	ITEM_NEGATIVE = 1 << 16, /* known to be absent at the source (z) */
+	ITEM_HITS_SHIFT = 17,    /* bits 17-20: see store/evict.h */
+	ITEM_HITS = 0xf << 17,
 	ITEM_SEQ_SHIFT = 21,
 };
 

@@ -22,6 +22,7 @@ shard_init(struct shard *s, struct store *store)
 	s->store = store;
 	if (!table_init(&s->table))
 		return false;
+	evict_init(&s->evict, &store->votes, s - store->shard < TRIAL_SHARDS);
 	lock_init(&s->lock, LOCK_SHARD);
 	return true;
 }
@@ -30,6 +31,7 @@ void
 shard_destroy(struct shard *s)
 {
 	table_free(&s->table);
+	evict_free(&s->evict);
 	lock_destroy(&s->lock);
 }
 
@@ -45,12 +47,6 @@ shard_unlock(struct shard *s, struct store_local *l) UNCHECKED_LOCKING
 	lock_drop(&s->lock);
 	if (l->dead != NULL)
 		store_bury(l);
-}
-
-static size_t
-mean_size(const struct shard *s)
-{
-	return s->table.items > 0 ? s->bytes / s->table.items : 0;
 }
 
 struct sizeclass *
@@ -114,7 +110,8 @@ shard_insert(struct shard *s, struct store_local *l, uint64_t hash,
 {
 	size_t size = arena_true_size(item_size(it));
 	size_t table_bytes = s->table.bytes;
-	uint8_t level = evict_level(&s->evict, size, mean_size(s));
+	uint8_t level = evict_enter(&s->evict,
+	    &(struct evict_access){ it, hash, size, s->bytes, now });
 	expire_code position = expire_position(item_end(it), now);
 
 	if (!table_insert(&s->table, hash, it, position, level))
@@ -132,12 +129,9 @@ shard_replace(struct shard *s, struct store_local *l, struct place at,
     struct item *old, struct item *it, rel_time now)
 {
 	size_t size = arena_true_size(item_size(it));
-	uint8_t level = slot_level(at.bucket, at.slot);
 
-	evict_removed(&s->evict, level);
-	level = evict_lifted(&s->evict, level, size, mean_size(s));
-	evict_added(&s->evict, level);
-	slot_set_level(at, level);
+	evict_replace(&s->evict, at, old,
+	    &(struct evict_access){ it, 0, size, s->bytes, now });
 	count_unlinked(s, old);
 	number(s, it, now);
 	count_linked(s, it, size);
@@ -145,17 +139,24 @@ shard_replace(struct shard *s, struct store_local *l, struct place at,
 	let_go(l, old);
 }
 
-void
-shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
+static void
+unlink_item(struct shard *s, struct store_local *l, uint64_t hash,
     struct place at, struct item *it)
 {
 	size_t table_bytes = s->table.bytes;
 
-	evict_removed(&s->evict, slot_level(at.bucket, at.slot));
 	count_unlinked(s, it);
 	table_remove(&s->table, hash, at);
 	l->credit += (int64_t)table_bytes - (int64_t)s->table.bytes;
 	let_go(l, it);
+}
+
+void
+shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
+    struct place at, struct item *it)
+{
+	evict_removed(&s->evict, at, it);
+	unlink_item(s, l, hash, at, it);
 }
 
 void
@@ -247,23 +248,24 @@ shard_find(struct shard *s, struct store_local *l, const struct key *key,
 	return NULL;
 }
 
+static void
+lift(struct shard *s, struct place at, struct item *it, rel_time now)
+{
+	evict_hit(&s->evict, at,
+	    &(struct evict_access){ it, 0, arena_true_size(item_size(it)),
+		s->bytes, now });
+}
+
 void
 shard_lift(struct shard *s, struct place at, struct item *it)
 {
-	uint8_t level = slot_level(at.bucket, at.slot);
-	uint8_t lifted = evict_lifted(&s->evict, level,
-	    arena_true_size(item_size(it)), mean_size(s));
-
-	if (lifted != level) {
-		evict_moved(&s->evict, level, lifted);
-		slot_set_level(at, lifted);
-	}
+	lift(s, at, it, 0);
 }
 
 void
 shard_hit(struct shard *s, struct place at, struct item *it, rel_time now)
 {
-	shard_lift(s, at, it);
+	lift(s, at, it, now);
 	it->word |= ITEM_FETCHED;
 	item_set_accessed(it, now);
 }
@@ -315,25 +317,41 @@ count_evicted(struct shard *s, const struct item *it, rel_time now)
 	}
 }
 
+/* The next victim; accounts for what evicting takes itself. */
+static enum evict_outcome
+pick(struct shard *s, struct store_local *l, struct place *at)
+{
+	size_t before = s->evict.bytes;
+	enum evict_outcome found = evict_pick(&s->evict, &s->table, s->bytes,
+	    at);
+
+	l->credit += (int64_t)before - (int64_t)s->evict.bytes;
+	return found;
+}
+
 enum evict_outcome
 shard_evict(struct shard *s, struct store_local *l, rel_time now)
 {
 	struct place at;
-	enum evict_outcome found = evict_pick(&s->evict, &s->table, &at);
+	enum evict_outcome found = pick(s, l, &at);
 	struct item *it;
+	uint64_t hash;
 
 	if (found != EVICT_PICKED)
 		return found;
 	it = slot_item(at.bucket, at.slot);
+	hash = hash_key(item_key(it), item_key_len(it));
+	shard_note_loss(s, it);
 	if (shard_is_dead(s, it, now)) {
 		s->counted[SHARD_COUNTER_reclaimed]++;
 		s->tag_reclaimed += it->word & ITEM_TAGS && has_dead_tag(s, it);
 		shard_count_dead(s, it, CLASS_RECLAIMED);
+		evict_removed(&s->evict, at, it);
 	} else {
 		count_evicted(s, it, now);
 		publish_eviction(s, it, now);
+		evict_lost(&s->evict, at, it, hash);
 	}
-	shard_note_loss(s, it);
-	shard_remove(s, l, hash_key(item_key(it), item_key_len(it)), at, it);
+	unlink_item(s, l, hash, at, it);
 	return EVICT_PICKED;
 }

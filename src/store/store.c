@@ -72,7 +72,8 @@ store_new(const struct store_config *config)
 
 		if (!shard_init(s, st))
 			goto fail;
-		atomic_fetch_add(&st->used, (int64_t)s->table.bytes);
+		atomic_fetch_add(&st->used,
+		    (int64_t)(s->table.bytes + s->evict.bytes));
 	}
 	return st;
 fail:
@@ -507,7 +508,7 @@ add_shard(struct store_sums *sums, struct shard *s)
 	sums->bytes += s->bytes;
 	sums->tagged += s->tagged;
 	sums->tag_reclaimed += s->tag_reclaimed;
-	sums->table_bytes += s->table.bytes;
+	sums->table_bytes += s->table.bytes + s->evict.bytes;
 	sums->buckets += table_buckets(&s->table);
 	sums->passes += s->sweep.passes;
 	sums->moved += s->sweep.moved;

@@ -62,12 +62,13 @@ struct store {
 	_Atomic unsigned compact;           /* 0, or how urgently: batches */
 	_Atomic int64_t credit_step;        /* bytes reserved ahead */
 	_Atomic uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
+	CACHE_ALIGNED struct trial_votes votes;     /* on what to evict */
 };
 
 /* Sums over all shards. */
 struct store_sums {
 	uint64_t items, bytes, tagged;
-	uint64_t table_bytes, buckets;
+	uint64_t table_bytes, buckets; /* with what eviction keeps */
 	uint64_t tag_reclaimed;
 	uint64_t passes, moved; /* of the sweep; items compacted */
 	uint64_t counted[SHARD_COUNTER_COUNT]; /* since the last reset */
