@@ -130,6 +130,7 @@ shard_replace(struct shard *s, struct store_local *l, struct place at,
 {
 	size_t size = arena_true_size(item_size(it));
 
+	DCHECK(slot_item(at.bucket, at.slot) == old);
 	evict_replace(&s->evict, at, old,
 	    &(struct evict_access){ it, 0, size, s->bytes, now });
 	count_unlinked(s, old);
@@ -155,6 +156,7 @@ void
 shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
     struct place at, struct item *it)
 {
+	DCHECK(slot_item(at.bucket, at.slot) == it);
 	evict_removed(&s->evict, at, it);
 	unlink_item(s, l, hash, at, it);
 }
@@ -274,6 +276,7 @@ void
 shard_touch(struct shard *s, struct place at, struct item *it, rel_time exptime,
     rel_time now)
 {
+	DCHECK(slot_item(at.bucket, at.slot) == it);
 	s->timed -= item_exptime(it) != 0;
 	s->timed += exptime != 0;
 	item_set_exptime(it, exptime);
