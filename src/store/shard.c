@@ -161,7 +161,7 @@ shard_remove(struct shard *s, struct store_local *l, uint64_t hash,
 	unlink_item(s, l, hash, at, it);
 }
 
-void
+bool
 shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
 {
 	size_t table_bytes = s->table.bytes;
@@ -170,6 +170,7 @@ shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
 	while (buckets > 0 && table_shrink(&s->table, walk))
 		buckets--;
 	l->credit += (int64_t)table_bytes - (int64_t)s->table.bytes;
+	return buckets == 0;
 }
 
 void

@@ -127,9 +127,12 @@ void shard_touch(struct shard *s, struct place at, struct item *it,
 enum evict_outcome shard_evict(struct shard *s, struct store_local *l,
     rel_time now) REQUIRES(s->lock) MUST_USE;
 
-/* Gives back what the table has to spare, at most so many buckets at once. */
-void shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
-    REQUIRES(s->lock);
+/*
+ * Gives back what the table has to spare, at most so many buckets at once.
+ * True when there may be more.
+ */
+bool shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
+    REQUIRES(s->lock) MUST_USE;
 
 /* Whether an item is dead: expired, flushed, or one of its tags has died. */
 bool shard_is_dead(const struct shard *s, const struct item *it, rel_time now)

@@ -477,9 +477,11 @@ compact_shard(struct shard *s, struct store_local *l, uint32_t work)
 static void
 shrink_shard(struct shard *s, struct store_local *l)
 {
-	for (int i = 0; i < SHRINK_TURNS; i++) {
+	bool more = true;
+
+	for (int i = 0; more && i < SHRINK_TURNS; i++) {
 		shard_lock(s);
-		shard_shrink(s, l, SHRINK_LOCKED);
+		more = shard_shrink(s, l, SHRINK_LOCKED);
 		shard_unlock(s, l);
 	}
 }
