@@ -22,9 +22,9 @@ enum {
 	/* A bucket more whenever there are more than 17 items to 3. */
 	FULL_ITEMS = 17,
 	FULL_BUCKETS = 3,
-	/* One less whenever there are fewer than 9 items to 2. */
-	SPARE_ITEMS = 9,
-	SPARE_BUCKETS = 2,
+	/* One less whenever there are fewer than 21 items to 4. */
+	SPARE_ITEMS = 21,
+	SPARE_BUCKETS = 4,
 	PAGE = 4096,
 	PLAN_BUCKETS = 2 * TABLE_GROUP,
 	PLAN_ENTRIES = 160, /* more are rare: memory is allocated for them */
