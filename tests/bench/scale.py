@@ -137,7 +137,11 @@ def picture(path, points):
         if not lines:
             continue
         data.append(f'${panel} << END\n' + '\n'.join(lines) + '\nEND\n')
+        ticks = "set format x '10^{%L}'; set xtics auto"
+        if panel == 'threads':
+            ticks = "set format x '%g'; set xtics (1, 2, 4, 8, 16, 32, 64)"
         plots.append(f'''set title '{title}'
+{ticks}
 plot ${panel} using 1:3 with linespoints lw 2 pt 5 lc rgb '#d55e00' \\
     title 'memcached', \\
     '' using 1:2 with linespoints lw 2 pt 7 lc rgb '#0072b2' \\
@@ -152,8 +156,6 @@ set output '{path}'
 set logscale xy
 set grid
 set key top left
-set format x '10^{{%L}}'
-set yrange [*:*]
 set ylabel 'µs of CPU per op'
 set offsets graph 0.05, graph 0.05, graph 0.1, graph 0.1
 set multiplot layout 2,2
