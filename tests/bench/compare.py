@@ -346,15 +346,21 @@ class Compare:
     # ---- memory -----------------------------------------------------------------
 
     def hook(self, ident):
-        """tests/bench/IDENT, if there: prints rows; see report.hook_rows()."""
-        program = os.path.join(HERE, ident)
+        """tests/bench/IDENT, a script or built: prints rows.
+
+        See report.hook_rows().
+        """
         if not self.wants(ident):
             return
-        if not os.access(program, os.X_OK):
+        there = [os.path.join(folder, name)
+                 for folder in (HERE, self.bench.programs)
+                 for name in (ident, 'bench_' + ident)]
+        there = [path for path in there if os.access(path, os.X_OK)]
+        if not there:
             say(f'SKIP: there is no tests/bench/{ident}')
             return
         done = subprocess.run(
-            [program, self.bench.ours, self.bench.load_program],
+            [there[0], self.bench.ours, self.bench.load_program],
             stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, PEER=self.bench.peer))
         for row in report.hook_rows(ident, done.stdout):
@@ -428,6 +434,9 @@ class Compare:
         if shutil.which('memtier_benchmark') is None:
             say('SKIP: there is no memtier_benchmark')
             return
+        for server in servers.values():
+            self.memtier_run(server, '--ratio 1:0 --key-pattern P:P'.split(),
+                             'allkeys')
         for name, args in (('get', '--ratio 0:1'),
                            ('1 set to 10 gets, pipeline of 50',
                             '--ratio 1:10 --pipeline 50')):
@@ -435,24 +444,25 @@ class Compare:
             for turn in range(self.bench.rounds):
                 row = {}
                 for side in servers if turn % 2 == 0 else reversed(servers):
-                    row[side] = self.memtier_run(servers[side], args.split())
+                    used = self.memtier_run(servers[side], args.split(), 4000)
+                    row[side] = {CPU: used * 1e6 / (4000 * self.conns)}
                     self.bench.note(f'memtier {name}', turn, side, row[side])
                 found.append(row)
             self.add(Row.of_rounds('memtier', f'memtier_benchmark, {name}: '
                                    'µs CPU per op', found, CPU, '-'))
 
-    def memtier_run(self, server, args):
-        requests = 4000
+    def memtier_run(self, server, args, requests):
+        """The CPU time it costs the server; seconds."""
         before = harness.cpu_seconds(server.pid)
         done = subprocess.run(
             ['taskset', '-c', str(harness.cpus()[1]), 'memtier_benchmark',
              '-s', '127.0.0.1', '-p', str(server.port), '-P', 'memcache_text',
              '-t', '1', '-c', str(self.conns), '-n', str(requests), '-d', '100',
-             '--hide-histogram', *args], capture_output=True, text=True)
+             '--key-maximum', '10000', '--hide-histogram', *args],
+            capture_output=True, text=True)
         if done.returncode != 0:
             server.fail('memtier_benchmark: ' + done.stderr[-500:])
-        used = harness.cpu_seconds(server.pid) - before
-        return {CPU: used * 1e6 / (requests * self.conns)}
+        return harness.cpu_seconds(server.pid) - before
 
     def all(self):
         self.small()
@@ -493,14 +503,22 @@ def heading(bench):
 
 
 def footing(bench):
-    if not bench.waited:
-        return ''
-    bad = sum(w > 0.1 for w in bench.waited)
-    if bad == 0:
-        return '\nThe servers had their CPU for themselves.'
-    return (f'\n{bad} of {len(bench.waited)} measurements: the server waited '
-            'more than 10 % of the time\nfor its CPU, which others used. '
-            'Ratios may be off; a quiet machine tells more.')
+    """How much others had of the CPUs."""
+    waited, late = ([f[name] for *_, f in bench.raw if f.get(name)]
+                    for name in ('server_waited', 'disturbed'))
+    timed = sum(f.get('timed', 0) for *_, f in bench.raw)
+    bad = sum(w > 0.1 for w in waited)
+    out = []
+    if bad:
+        out += [f'{bad} of {len(waited)} measurements: the server waited more '
+                'than 10 % of the time', 'for its CPU, which others used.']
+    if sum(late) > 0.01 * timed:
+        share = 100 * sum(late) / (sum(late) + timed)
+        out += [f'{share:.0f} % of the requests to be timed were not: '
+                'the load generator was late.']
+    if out:
+        return '\n'.join(['', *out, 'A quiet machine tells more.'])
+    return '\nServers and load had their CPUs for themselves.'
 
 
 def publish(bench, rows, name):

@@ -166,6 +166,7 @@ class Bench:
     def __init__(self, ours, programs, results):
         self.ours = ours
         self.peer = os.environ.get('PEER') or 'memcached'
+        self.programs = programs
         self.load_program = os.path.join(programs, 'bench_load')
         self.bare = os.path.join(programs, 'bench_bare_loop')
         self.results = results
@@ -175,7 +176,6 @@ class Bench:
         self.threads = number('THREADS', 1)
         prepare()
         self.raw = []       # of each measurement
-        self.waited = []    # share of time that a server waited for its CPU
         os.makedirs(results, exist_ok=True)
 
     def has_peer(self):
@@ -243,8 +243,6 @@ class Bench:
 
     def note(self, name, turn, side, figures):
         self.raw.append((name, turn, side, figures))
-        if 'server_waited' in figures:
-            self.waited.append(figures['server_waited'])
         if figures.get('misses'):
             raise Bad(f'{name}: {figures["misses"]:.0f} misses, {side}')
 
