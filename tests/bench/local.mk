@@ -8,6 +8,11 @@ tests_bench_bench_load_SOURCES = tests/bench/load.c tests/bench/load.h \
 	tests/bench/proc.c tests/bench/proc.h
 tests_bench_bench_load_LDADD =
 
+unit_tests += tests/test_bench
+tests_test_bench_SOURCES = tests/test_bench.c \
+	tests/bench/histogram.c tests/bench/histogram.h \
+	tests/bench/load.h tests/bench/load_draw.c
+
 # What any server over epoll costs at least.
 check_PROGRAMS += tests/bench/bench_bare_loop
 tests_bench_bench_bare_loop_SOURCES = tests/bench/bare_loop.c \

@@ -29,9 +29,12 @@ class Scale:
         self.bench = bench
         self.points = []    # panel, x, Row
 
-    def add(self, panel, x, servers, args):
+    def add(self, panel, x, servers, args, warm_up=0):
+        """Measures a point; it may need some seconds more to warm up."""
+        timing = [*self.bench.timing(), '-w',
+                  warm_up + self.bench.seconds / 4]
         found = self.bench.rounds_of(f'{panel} {x}', servers,
-                                     [*args, *self.bench.timing()])
+                                     [*args, *timing])
         row = report.Row.of_rounds(panel, f'{panel}: {x}', found, CPU, '-')
         self.points.append((panel, x, row))
         say('  '.join(row.cells()[:5]))
@@ -70,7 +73,8 @@ class Scale:
         try:
             self.bench.fill(servers)
             for count in points:
-                self.add('connections', count, servers, ['-c', count])
+                self.add('connections', count, servers, ['-c', count],
+                         count / 10000)
         finally:
             harness.stop(servers)
 
