@@ -46,7 +46,8 @@ lines
 }
 
 # What needs valgrind or perf is left out: it is slow, or not there.
-my @rows = qw(get bare rate latency pipeline mixed mget set zipf 16k 1m many
+my @rows = qw(get bare rate latency pipeline mixed meta
+    meta-mixed mget set zipf 16k 1m many
     pause idle);
 my $out = run('compare.py', ROWS => "@rows");
 my %seen = map { (split /,/)[0] => 1 } lines('bench.csv');

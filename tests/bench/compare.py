@@ -37,6 +37,9 @@ SMALL = [
     ('pipeline', 'get, pipeline of 50: µs CPU per op', '-P 50', '<=0.50'),
     ('mixed', '1 set to 10 gets, pipeline of 50: µs CPU per op',
      '-m mixed -P 50', '<=0.50'),
+    ('meta', 'mg, pipeline of 50: µs CPU per op', '-M -P 50', '<=0.50'),
+    ('meta-mixed', '1 ms to 10 mg, pipeline of 50: µs CPU per op',
+     '-M -m mixed -P 50', '<=0.50'),
     ('mget', 'get of 100 keys: µs CPU per key', '-g 100', '<=0.45'),
     ('set', 'set, pipeline of 50: µs CPU per op', '-m set -P 50', '<=0.70'),
     ('zipf', 'get, pipeline of 50, Zipf 0.99: µs CPU per op',
@@ -55,10 +58,11 @@ INSTRUCTIONS = [
     ('get, one at a time', '-P 1'),
     ('get, pipeline of 50', '-P 50'),
     ('1 set to 10 gets, pipeline of 50', '-P 50 -m mixed'),
+    ('mg, pipeline of 50', '-P 50 -M'),
     ('get of 100 keys', '-g 100'),
     ('set, pipeline of 50', '-P 50 -m set'),
 ]
-QUICK = 'get pipeline mixed mget set 16k rate latency instructions idle'
+QUICK = 'get pipeline meta mixed mget set 16k rate latency instructions idle'
 
 
 class Compare:
@@ -166,7 +170,7 @@ class Compare:
         return str(max(1024, items * 400 // 2**20))
 
     def with_many(self):
-        if not self.wants('many', 'many-zipf'):
+        if not self.wants('many', 'many-meta', 'many-zipf'):
             return
         servers = self.bench.pair('-m', self.room(self.many))
         millions = f'{self.many / 1e6:g} million items'
@@ -176,12 +180,12 @@ class Compare:
             self.bench.fill(servers, *keys, '-c', 4)
             load = [*keys, '-c', self.conns, '-P', 50, *self.bench.timing()]
             for ident, name, args, goal in (
-                    ('many', 'uniform', [], '<=0.45'),
-                    ('many-zipf', 'Zipf 0.99', ['-z', 0.99], '-')):
+                    ('many', 'get', [], '<=0.45'),
+                    ('many-meta', 'mg', ['-M'], '<=0.45'),
+                    ('many-zipf', 'get, Zipf 0.99', ['-z', 0.99], '-')):
                 if self.wants(ident):
-                    self.measure(ident, f'get, pipeline of 50, {millions}, '
-                                 f'{name}: µs CPU per op', servers,
-                                 load + args, goal)
+                    self.measure(ident, f'{name}, pipeline of 50, {millions}: '
+                                 'µs CPU per op', servers, load + args, goal)
             harness.check_kept('many', servers)
         finally:
             harness.stop(servers)

@@ -24,6 +24,7 @@
  *	-q US	a probe: one get each so many microseconds beside the load
  *	-i PID	of the server: its CPU time is measured
  *	-C CPU	runs on this CPU only
+ *	-M	meta commands: mg KEY v k, and ms
  *	-x	any reply of the right length will do: for bench_bare_loop
  *
  * Prints lines of a name, a number and its unit.  Exit status 1 when a reply is
@@ -117,6 +118,9 @@ take_other(struct load *l, int letter, const char *text)
 	case 'f':
 		l->fill = true;
 		return true;
+	case 'M':
+		l->meta = true;
+		return true;
 	case 'x':
 		l->any_reply = true;
 		return true;
@@ -192,7 +196,7 @@ main(int argc, char **argv)
 	int o;
 
 	while ((o = getopt(argc, argv,
-		    "h:p:c:P:g:k:b:z:s:m:fw:t:n:r:q:i:C:x")) != -1)
+		    "h:p:c:P:g:k:b:z:s:m:fw:t:n:r:q:i:C:Mx")) != -1)
 		if (!take_number(&l, o, optarg) && !take_other(&l, o, optarg))
 			return EXIT_FAILURE;
 	if (l.conns < 1 || l.pipeline < 1 || l.keys < 1 || l.keys_per_get < 1) {

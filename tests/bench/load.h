@@ -26,7 +26,7 @@ struct load {
 	uint64_t keys, first, ops;
 	size_t value;
 	double seconds, warm_up, rate, zipf;
-	bool fill, any_reply;
+	bool fill, meta, any_reply;
 };
 
 /* ---- load_draw.c -----------------------------------------------------------
@@ -68,6 +68,13 @@ struct expect {
 
 struct wire;
 
+/* What stands before and behind a key, and the short replies. */
+struct words {
+	const char *get, *get_end, *set, *miss, *stored;
+	char value[40], value_end[40], set_end[40];
+	size_t value_len, value_end_len;
+};
+
 struct conn {
 	int fd;
 	struct wire *wire;
@@ -90,8 +97,7 @@ struct wire {
 	int epoll;
 	char *out, *in, *pattern;
 	size_t out_len, out_room, in_room;
-	char suffix[40]; /* of a VALUE line: " 0 100\r\n" */
-	size_t suffix_len;
+	struct words words;
 
 	uint64_t done, missed; /* keys got or set; of them, not there */
 

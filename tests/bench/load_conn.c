@@ -33,8 +33,41 @@ enum {
 	LINE_BYTES = 128
 };
 
-static const char value_prefix[] = "VALUE ", end_line[] = "END\r\n",
-		  stored_line[] = "STORED\r\n";
+static const char end_line[] = "END\r\n";
+
+/* ---- words -----------------------------------------------------------------
+ */
+
+static void
+words_start(struct words *s, const struct load *l)
+{
+	bool meta = l->meta;
+
+	s->get = meta ? "mg" : "get";
+	s->get_end = meta ? " v k\r\n" : "\r\n";
+	s->miss = meta ? "EN\r\n" : end_line;
+	s->stored = meta ? "HD\r\n" : "STORED\r\n";
+	s->set = meta ? "ms " : "set ";
+	if (meta) {
+		snprintf(s->set_end, sizeof(s->set_end), " %zu\r\n", l->value);
+		snprintf(s->value, sizeof(s->value), "VA %zu k", l->value);
+		snprintf(s->value_end, sizeof(s->value_end), "\r\n");
+	} else {
+		snprintf(s->set_end, sizeof(s->set_end), " 0 0 %zu\r\n",
+		    l->value);
+		snprintf(s->value, sizeof(s->value), "VALUE ");
+		snprintf(s->value_end, sizeof(s->value_end), " 0 %zu\r\n",
+		    l->value);
+	}
+	s->value_len = strlen(s->value);
+	s->value_end_len = strlen(s->value_end);
+}
+
+static size_t
+value_line_len(const struct words *s)
+{
+	return s->value_len + KEY_BYTES + s->value_end_len;
+}
 
 /* ---- requests --------------------------------------------------------------
  */
@@ -71,10 +104,10 @@ void
 conn_get(struct conn *c, struct draw *d, unsigned keys, int64_t due)
 {
 	struct wire *w = c->wire;
+	bool meta = w->load->meta;
 	char *p = room(w, LINE_BYTES + (size_t)keys * (KEY_BYTES + 1));
 
-	memcpy(p, "get", 3);
-	p += 3;
+	p = stpcpy(p, w->words.get);
 	for (unsigned i = 0; i < keys; i++) {
 		uint64_t key = draw_key(d);
 
@@ -82,11 +115,14 @@ conn_get(struct conn *c, struct draw *d, unsigned keys, int64_t due)
 		key_name(p, key);
 		p += KEY_BYTES;
 		if (!w->load->any_reply)
-			want(c, WANT_VALUE, key, 0);
+			want(c, WANT_VALUE, key, meta ? due : 0);
 	}
-	memcpy(p, "\r\n", 2);
-	w->out_len = (size_t)(p + 2 - w->out);
-	want(c, w->load->any_reply ? WANT_ANY : WANT_END, 0, due);
+	p = stpcpy(p, w->words.get_end);
+	w->out_len = (size_t)(p - w->out);
+	if (w->load->any_reply)
+		want(c, WANT_ANY, 0, due);
+	else if (!meta)
+		want(c, WANT_END, 0, due);
 }
 
 void
@@ -96,12 +132,9 @@ conn_set(struct conn *c, uint64_t key, int64_t due)
 	size_t value = w->load->value;
 	char *p = room(w, LINE_BYTES + value);
 
-	memcpy(p, "set ", 4);
-	key_name(p + 4, key);
-	p += 4 + KEY_BYTES;
-	memcpy(p, " 0", 2);
-	memcpy(p + 2, w->suffix, w->suffix_len);
-	p += 2 + w->suffix_len;
+	p = stpcpy(p, w->words.set);
+	key_name(p, key);
+	p = stpcpy(p + KEY_BYTES, w->words.set_end);
 	memcpy(p, w->pattern + key % SPREAD, value);
 	memcpy(p + value, "\r\n", 2);
 	w->out_len = (size_t)(p + value + 2 - w->out);
@@ -246,27 +279,33 @@ take_body(struct conn *c, const struct expect *x, const char *p, size_t n)
 static size_t
 take_line(struct conn *c, const struct expect *x, const char *p, size_t n)
 {
-	const struct wire *w = c->wire;
+	const struct words *s = &c->wire->words;
+	bool meta = c->wire->load->meta;
+	size_t miss_len = strlen(s->miss), len = value_line_len(s);
 	char name[KEY_BYTES];
 
-	if (begins(p, n, end_line, 5)) {
-		if (n >= 5)
-			missed(c, x);
-		return 0;
+	if (begins(p, n, s->miss, miss_len)) {
+		if (n < miss_len)
+			return 0;
+		missed(c, x);
+		return meta ? miss_len : 0; /* END ends all keys of a get */
 	}
-	if (!begins(p, n, value_prefix, 6))
+	if (!begins(p, n, s->value, s->value_len))
 		wrong(p, n);
-	if (n < 6 + KEY_BYTES + w->suffix_len)
+	if (n < len)
 		return 0;
 	key_name(name, x->key);
-	if (memcmp(p + 6, name, KEY_BYTES) != 0) {
+	if (memcmp(p + s->value_len, name, KEY_BYTES) != 0) {
+		if (meta)
+			wrong(p, n);
 		missed(c, x);
 		return 0;
 	}
-	if (memcmp(p + 6 + KEY_BYTES, w->suffix, w->suffix_len) != 0)
+	if (memcmp(p + s->value_len + KEY_BYTES, s->value_end,
+		s->value_end_len) != 0)
 		wrong(p, n);
-	c->body = w->load->value + 2;
-	return 6 + KEY_BYTES + w->suffix_len;
+	c->body = c->wire->load->value + 2;
+	return len;
 }
 
 /* Takes the next piece of what is expected; 0 when more must come, or a miss.
@@ -275,12 +314,13 @@ static size_t
 take(struct conn *c, const char *p, size_t n)
 {
 	const struct expect *x = &c->ring[c->first & (c->places - 1)];
-	const char *line = x->what == WANT_END ? end_line : stored_line;
+	const struct words *s = &c->wire->words;
+	const char *line = x->what == WANT_END ? end_line : s->stored;
 	size_t len = strlen(line);
 
 	if (c->body == 0 && x->what == WANT_ANY)
-		c->body = 6 + KEY_BYTES + c->wire->suffix_len +
-		    c->wire->load->value + 2 + 5;
+		c->body = value_line_len(s) + c->wire->load->value + 2 +
+		    strlen(end_line);
 	if (c->body > 0) {
 		len = take_body(c, x, p, n);
 		if (c->body == 0)
@@ -340,8 +380,8 @@ conn_ready(struct conn *c, uint32_t events)
 	parse(c, in - c->have, (size_t)n + c->have);
 }
 
-/* ---- start and end
- * ----------------------------------------------------------- */
+/* ---- start and end ----------------------------------------------------------
+ */
 
 void
 wire_start(struct wire *w, const struct load *l, int epoll)
@@ -356,8 +396,7 @@ wire_start(struct wire *w, const struct load *l, int epoll)
 	w->pattern = grow(NULL, n);
 	for (size_t i = 0; i < n; i++)
 		w->pattern[i] = (char)('!' + i * i % 89);
-	w->suffix_len = (size_t)snprintf(w->suffix, sizeof(w->suffix),
-	    " 0 %zu\r\n", l->value);
+	words_start(&w->words, l);
 }
 
 void

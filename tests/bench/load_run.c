@@ -104,6 +104,9 @@ look_at_clock(struct run *r)
 {
 	int64_t now = now_ns();
 
+	/* (A machine that was stopped has not been waiting for a reply.) */
+	if (now - r->now > SILENCE_NS / 4)
+		r->heard = now;
 	if ((r->open || r->probing) && now - r->now > STALL_NS)
 		r->wire.undisturbed = r->probe_wire.undisturbed = now;
 	r->now = r->wire.now = r->probe_wire.now = now;
