@@ -30,7 +30,7 @@ enum { EVENTS = 256, FILL_REQUESTS = 50, FILL_BYTES = 65536 };
 
 #define MS 1000000ll
 #define STALL_NS MS
-#define SILENCE_NS (30000 * MS)
+#define SILENCE_NS (120000 * MS)
 
 struct run {
 	const struct load *load;
