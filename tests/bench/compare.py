@@ -508,7 +508,7 @@ def heading(bench):
 
 def footing(bench):
     """How much others had of the CPUs."""
-    waited, late = ([f[name] for *_, f in bench.raw if f.get(name)]
+    waited, late = ([f[name] for *_, f in bench.raw if name in f]
                     for name in ('server_waited', 'disturbed'))
     timed = sum(f.get('timed', 0) for *_, f in bench.raw)
     bad = sum(w > 0.1 for w in waited)
@@ -522,7 +522,8 @@ def footing(bench):
                 'the load generator was late.']
     if out:
         return '\n'.join(['', *out, 'A quiet machine tells more.'])
-    return '\nServers and load had their CPUs for themselves.'
+    return ('\nServers and load had their CPUs for themselves.' if waited
+            else '')
 
 
 def publish(bench, rows, name):

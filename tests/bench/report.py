@@ -226,15 +226,15 @@ def write_recorded(path, rows, against):
 
 
 def moved(rows, recorded):
-    """Lines about each row that is off by more than both spreads."""
+    """Lines about each row that is off by more than both spreads, and 1 %."""
     out = []
     for r in rows:
         then = recorded.get((r.ident, r.name))
         if then is None or r.ratio is None:
             continue
         ratio, low, high = then
-        up = r.ratio > high and r.low > ratio
-        down = r.ratio < low and r.high < ratio
+        up = r.ratio > 1.01 * high and r.low > ratio
+        down = r.ratio < 0.99 * low and r.high < ratio
         if not up and not down:
             continue
         more_is_better = '>=' in r.goal
