@@ -220,8 +220,9 @@ class Compare:
                                found, 'max', '<=1.0', 1e-3))
         worst = [max(r[side]['max'] for r in found) / 1e3
                  for side in ('ours', 'peer')]
+        ratio = worst[0] / worst[1] if worst[1] else None
         self.add(Row('pause', f'a get {name}: longest of all rounds, ms',
-                     *worst, worst[0] / worst[1], 'ours<=5|ours<=peer'))
+                     *worst, ratio, 'ours<=5|ours<=peer'))
 
     # ---- threads ----------------------------------------------------------------
 

@@ -159,7 +159,7 @@ print_result(const struct load *l, const struct result *r)
 		printf("server_waited %.3f of_a_cpu\n",
 		    (double)r->waited / 1e9 / r->seconds);
 	}
-	if (r->timed == 0)
+	if (l->rate <= 0 && l->probe_us == 0)
 		return;
 	printf("timed %" PRIu64 " count\ndisturbed %" PRIu64 " count\n",
 	    r->timed, r->disturbed);

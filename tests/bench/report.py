@@ -10,6 +10,7 @@ import subprocess
 
 from harness import say, spread
 
+TIMES = ('p50', 'p99', 'p999', 'max')
 GOAL = re.compile(r'(ratio|ours)?(<=|>=)(peer|[0-9.]+)$')
 
 
@@ -35,7 +36,14 @@ class Row:
     @classmethod
     def of_rounds(cls, ident, name, rounds, metric, goal, scale=1,
                   sides=('ours', 'peer')):
-        """Medians, and the ratio of each round."""
+        """Medians, and the ratio of each round.
+
+        A round in which nothing could be timed does not count.
+        """
+        rounds = [r for r in rounds if metric not in TIMES or
+                  all(r[side]['timed'] for side in sides)]
+        if not rounds:
+            return cls(ident, name, goal=goal)
         ours, peer = ([r[side][metric] * scale for r in rounds]
                       for side in sides)
         ratios = [a / b for a, b in zip(ours, peer) if b > 0]
