@@ -23,6 +23,7 @@ import tempfile
 import time
 
 import harness
+import hooks
 import report
 from harness import Bad, number, say
 from report import Row
@@ -350,28 +351,10 @@ class Compare:
 
     # ---- memory -----------------------------------------------------------------
 
-    def hook(self, ident):
-        """tests/bench/IDENT, a script or built: prints rows.
-
-        See report.hook_rows().
-        """
-        if not self.wants(ident):
-            return
-        there = [os.path.join(folder, name)
-                 for folder in (HERE, self.bench.programs)
-                 for name in (ident, 'bench_' + ident)]
-        there = [path for path in there if os.access(path, os.X_OK)]
-        if not there:
-            say(f'SKIP: there is no tests/bench/{ident}')
-            return
-        done = subprocess.run(
-            [there[0], self.bench.ours, self.bench.load_program],
-            stdout=subprocess.PIPE, text=True,
-            env=dict(os.environ, PEER=self.bench.peer))
-        for row in report.hook_rows(ident, done.stdout):
-            self.add(row)
-        if done.returncode != 0:
-            raise Bad(f'{ident}: exit status {done.returncode}')
+    def hook(self, ident, measure):
+        if self.wants(ident):
+            for row in measure(self.bench):
+                self.add(row)
 
     def idle_cpu(self, turn):
         """ms of CPU in a second of a server that nobody uses."""
@@ -419,18 +402,6 @@ class Compare:
         self.add(Row.of_rounds('idle', f'connections held, of {self.idle}',
                                found, 'held', '>=1.0'))
 
-    def traces(self):
-        """What `make bench-traces` has left: its rows named `summary`."""
-        path = os.path.join(self.bench.results, 'traces.csv')
-        if not self.wants('traces') or not os.path.exists(path):
-            return
-        with open(path) as f:
-            lines = [line.strip().split(',')[1:] for line in f
-                     if line.startswith('summary,')]
-        for row in report.hook_rows('traces',
-                                    '\n'.join('\t'.join(r) for r in lines)):
-            self.add(row)
-
     # ---- another's load ---------------------------------------------------------
 
     def memtier(self, servers):
@@ -477,10 +448,10 @@ class Compare:
         self.instruction_rows()
         self.lock_rows()
         self.syscall_rows()
-        self.hook('density')
-        self.hook('churn')
+        self.hook('density', hooks.density)
+        self.hook('churn', hooks.churn)
         self.idle_rows()
-        self.traces()
+        self.hook('traces', hooks.traces)
 
 
 # ---- the page --------------------------------------------------------------------

@@ -34,6 +34,7 @@ bench-smoke: leasecached$(EXEEXT) tests/bench/bench_load$(EXEEXT)
 #	make bench-quick	some, and what moved since `make bench-record`
 #	make bench-scale	as items, connections, values, threads grow
 EXTRA_DIST += tests/bench/compare.py tests/bench/harness.py \
+	tests/bench/hooks.py \
 	tests/bench/report.py tests/bench/scale.py tests/bench/recorded.csv
 CLEANFILES += $(addprefix bench-results/, \
 	bench.csv bench.svg bench.txt bench-rounds.csv \
