@@ -116,6 +116,8 @@ src_libleasecached_a_SOURCES += \
 	src/store/arena.h \
 	src/store/clocks.c \
 	src/store/clocks.h \
+	src/store/compact.c \
+	src/store/compact.h \
 	src/store/evict.c \
 	src/store/evict.h \
 	src/store/expire.c \
@@ -127,6 +129,10 @@ src_libleasecached_a_SOURCES += \
 	src/store/shard.h \
 	src/store/sizeclass.c \
 	src/store/sizeclass.h \
+	src/store/slab.c \
+	src/store/slab.h \
+	src/store/slab_pool.c \
+	src/store/slab_pool.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/sweep.c \

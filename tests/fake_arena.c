@@ -24,7 +24,6 @@ struct head {
 
 static _Atomic int64_t bytes, blocks, failures;
 static _Atomic int64_t left = INT64_MAX; /* allocations before the failure */
-static bool (*thin)(const void *p, size_t size);
 
 static void *
 alloc(size_t size, size_t align)
@@ -60,6 +59,8 @@ release(char *p, size_t size, size_t align)
 	free(p - align);
 }
 
+const bool arena_is_real = false;
+
 void *
 arena_alloc(size_t size)
 {
@@ -90,34 +91,28 @@ arena_true_size(size_t size)
 	return (size + 15) & ~(size_t)15;
 }
 
-size_t
-arena_resident(void)
+void *
+arena_alloc_item(size_t size)
 {
-	return 0;
+	return arena_alloc(size);
+}
+
+void
+arena_free_item(void *p, size_t size)
+{
+	arena_free(p, size);
+}
+
+size_t
+arena_item_size(size_t size)
+{
+	return arena_true_size(size);
 }
 
 void
 arena_purge(bool all)
 {
 	(void)all;
-}
-
-void *
-arena_alloc_dense(size_t size)
-{
-	return arena_alloc(size);
-}
-
-void
-arena_free_dense(void *p, size_t size)
-{
-	arena_free(p, size);
-}
-
-bool
-arena_is_thin(const void *p, size_t size)
-{
-	return thin != NULL && thin(p, size);
 }
 
 int64_t
@@ -148,10 +143,4 @@ int64_t
 fake_arena_failures(void)
 {
 	return atomic_load(&failures);
-}
-
-void
-fake_arena_set_thin(bool (*is_thin)(const void *p, size_t size))
-{
-	thin = is_thin;
 }

@@ -24,7 +24,4 @@ void fake_arena_heal(void);
 /* Allocations that have failed so far. */
 int64_t fake_arena_failures(void);
 
-/* What arena_is_thin() answers; NULL: never. */
-void fake_arena_set_thin(bool (*is_thin)(const void *p, size_t size));
-
 #endif

@@ -21,6 +21,7 @@ unit_tests += tests/test_claims
 unit_tests += tests/test_clock
 unit_tests += tests/test_clocks
 unit_tests += tests/test_command
+unit_tests += tests/test_compact
 unit_tests += tests/test_counter
 unit_tests += tests/test_evict
 unit_tests += tests/test_expire
@@ -46,6 +47,7 @@ unit_tests += tests/test_session_wait
 unit_tests += tests/test_shard
 unit_tests += tests/test_siphash
 unit_tests += tests/test_sizeclass
+unit_tests += tests/test_slab
 unit_tests += tests/test_store
 unit_tests += tests/test_store_walk
 unit_tests += tests/test_sweep
@@ -73,6 +75,7 @@ tests_test_cache_store_SOURCES = tests/test_cache_store.c $(verb)
 tests_test_cache_model_SOURCES = tests/test_cache_model.c \
 	tests/model.c tests/model.h \
 	tests/play.c tests/play_lease.c tests/play.h $(fake_arena)
+tests_test_compact_SOURCES = tests/test_compact.c $(fake_arena)
 duo = tests/duo.c tests/duo.h
 tests_test_lease_SOURCES = tests/test_lease.c $(duo)
 tests_test_lease_wait_SOURCES = tests/test_lease_wait.c $(duo)

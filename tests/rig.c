@@ -201,6 +201,7 @@ rig_open(struct rig *r, const struct rig_config *config)
 		.limit = config->limit ? config->limit : (size_t)64 << 20,
 		.shards = config->shards ? config->shards : 2,
 		.evict = !config->no_evict,
+		.slabs = config->slabs,
 		.feed = &r->feed,
 	};
 
@@ -358,14 +359,30 @@ rig_get(struct rig *r, const char *key)
 	return r->x.scratch;
 }
 
+/* Of regions in use, but for those that this thread keeps for the next. */
+static int64_t
+slab_items(const struct rig *r)
+{
+	int64_t sum = 0;
+
+	for (unsigned i = 0; r->store->slabs != NULL && i < SLAB_CLASSES; i++) {
+		const struct slab_class *c = &r->store->slabs->cls[i];
+		int64_t used = (int64_t)atomic_load(&c->regions) -
+		    atomic_load(&c->free) - r->local.slabs.kept[i].n;
+
+		sum += used * c->size;
+	}
+	return sum;
+}
+
 int64_t
 rig_used(const struct rig *r)
 {
-	return atomic_load(&r->store->used) - r->local.credit;
+	return atomic_load(&r->store->used) - r->local.credit + slab_items(r);
 }
 
 void
-rig_sweep(struct rig *r, uint32_t at_once, uint32_t compact) UNCHECKED_LOCKING
+rig_sweep(struct rig *r, uint32_t at_once) UNCHECKED_LOCKING
 {
 	for (unsigned i = 0; i < r->store->shards; i++) {
 		struct shard *s = &r->store->shard[i];
@@ -376,9 +393,6 @@ rig_sweep(struct rig *r, uint32_t at_once, uint32_t compact) UNCHECKED_LOCKING
 			done = sweep_dead(s, &r->local, r->x.now, at_once);
 			shard_unlock(s, &r->local);
 		} while (!done);
-		shard_lock(s);
-		sweep_compact(s, compact);
-		shard_unlock(s, &r->local);
 	}
 }
 
@@ -402,7 +416,8 @@ walk(struct shard *s, struct found_in_table *f)
 				if (it == NULL)
 					continue;
 				f->items++;
-				f->bytes += arena_true_size(item_size(it));
+				f->bytes += store_item_cost(s->store,
+				    item_size(it));
 				f->timed += item_exptime(it) != 0;
 				f->tagged += (it->word & ITEM_TAGS) != 0;
 				f->at_level[slot_level(b, k)]++;

@@ -30,6 +30,7 @@ struct rig_config {
 	size_t item_max; /* bytes; 1 MiB */
 	unsigned shards; /* 2 */
 	bool no_evict, no_cas;
+	bool slabs; /* items from there, not each from the arena */
 	const struct lease_config *lease; /* rig_lease_config */
 };
 
@@ -104,10 +105,10 @@ enum result rig_set(struct rig *r, const char *key, const void *value, size_t n,
 const char *rig_get(struct rig *r, const char *key);
 
 /*
- * A pass of the sweep over all shards, and `compact` buckets' worth of moving
- * in each; `at_once` is how much of the pass is done under one lock.
+ * A pass of the sweep over all shards; `at_once` is how much of it is done
+ * under one lock.
  */
-void rig_sweep(struct rig *r, uint32_t at_once, uint32_t compact);
+void rig_sweep(struct rig *r, uint32_t at_once);
 
 /* Bytes that are in use: what is reserved less the credit of this thread. */
 int64_t rig_used(const struct rig *r);

@@ -498,7 +498,7 @@ maintain(struct member *m)
 
 	rig_tick(r);
 	clocks_tick(&r->store->clocks, r->x.now, store_seq(r->store));
-	store_keep_house(&r->local, r->x.now, 1024, 1024);
+	store_keep_house(&r->local, r->x.now, 1024);
 	if (rng_one_in(&m->rng, 100)) {
 		written = atomic_fetch_add(&c->group[EVERYTHING], 1) + 1;
 		cache_flush(&r->cache, &r->local, r->x.now);

@@ -18,6 +18,7 @@
 #include "framing.h"
 #include "rig.h"
 #include "rng.h"
+#include "store/compact.h"
 #include "wire.h"
 
 #include "unit.h"
@@ -117,17 +118,15 @@ must(struct member *m, bool good)
 /* ---- values that carry their own digest ---------------------------------- */
 
 /* [digest 8][key's number 4][bytes]: the digest is of all behind it. */
-static size_t
-make_value(struct rng *r, uint32_t number, char value[VALUE_LARGEST])
+static void
+make_value(struct rng *r, uint32_t number, char *value, size_t n)
 {
-	size_t n = 12 + rng_any(r, 12);
 	uint64_t digest;
 
 	memset(value + 12, (int)rng_below(r, 256), n - 12);
 	memcpy(value + 8, &number, sizeof(number));
 	digest = hash_key(value + 8, n - 8);
 	memcpy(value, &digest, sizeof(digest));
-	return n;
 }
 
 static bool
@@ -151,7 +150,7 @@ numbered(uint32_t number, char text[16])
 }
 
 static void
-store_value(struct member *m, const struct key *key, uint32_t number)
+store_some(struct member *m, const struct key *key, uint32_t number, size_t n)
 {
 	struct store_spec spec = {
 		.mode = (enum store_mode)rng_below(&m->rng, STORE_APPEND),
@@ -168,7 +167,8 @@ store_value(struct member *m, const struct key *key, uint32_t number)
 	enum result why;
 	struct item *it;
 
-	item.value_len = (uint32_t)make_value(&m->rng, number, value);
+	make_value(&m->rng, number, value, n);
+	item.value_len = (uint32_t)n;
 	it = cache_prepare(&m->rig.cache, &m->rig.local, &item, m->rig.x.now,
 	    &why);
 	if (it == NULL)
@@ -239,18 +239,12 @@ use_values(struct member *m)
 	case 1:
 	case 2:
 	case 3:
-		store_value(m, &key, number);
+		store_some(m, &key, number, 12 + rng_any(&m->rng, 12));
 		break;
 	default:
 		read_value(m, &key, number);
 		break;
 	}
-}
-
-static bool
-is_thin(const void *p, size_t size)
-{
-	return ((uintptr_t)p >> 6 ^ size) % 3 == 0;
 }
 
 /* What the maintenance thread does, and now and then an operator. */
@@ -263,8 +257,7 @@ maintain(struct member *m)
 	struct store_sums sums;
 	size_t n;
 
-	atomic_store(&st->compact, (unsigned)rng_below(&m->rng, 3));
-	store_keep_house(&m->rig.local, m->rig.x.now, 1024, 2048);
+	store_keep_house(&m->rig.local, m->rig.x.now, 1024);
 	if (rng_one_in(&m->rng, 500))
 		store_flush(st, m->rig.x.now);
 	if (rng_one_in(&m->rng, 500))
@@ -292,10 +285,66 @@ every_value_is_whole_in_a_store_that_is_too_small(void)
 	    struct member *) = { use_values, use_values, use_values, maintain };
 	static struct crowd c;
 
-	fake_arena_set_thin(is_thin);
 	run_crowd(&c, &(struct rig_config){ .limit = 300 * 1024, .shards = 4 },
 	    "values", run);
-	fake_arena_set_thin(NULL);
+	end(&c);
+}
+
+/*
+ * The same where items come from slabs, of few classes, that thin out and are
+ * emptied all the time.
+ */
+static void
+use_small_values(struct member *m)
+{
+	uint32_t number = (uint32_t)rng_below(&m->rng, 6000);
+	char text[16];
+	struct key key = numbered(number, text);
+
+	switch (rng_below(&m->rng, 4)) {
+	case 0:
+		delete_value(m, &key);
+		break;
+	case 1:
+		read_value(m, &key, number);
+		break;
+	default:
+		store_some(m, &key, number, rng_one_in(&m->rng, 2) ? 150 : 700);
+		break;
+	}
+}
+
+static void
+empty_slabs(struct member *m)
+{
+	struct store *st = m->crowd->rig.store;
+
+	if (compact(&m->rig.local))
+		atomic_fetch_add(&m->crowd->count, 1);
+	if (rng_one_in(&m->rng, 50))
+		slab_pool_purge(&st->slabs->pool,
+		    (int64_t)rng_any(&m->rng, 22));
+	if (rng_one_in(&m->rng, 50))
+		store_set_limit(st,
+		    (size_t)(900 + rng_below(&m->rng, 900)) * 1024);
+	store_settle(&m->rig.local, m->rig.x.now);
+	store_local_done(&m->rig.local);
+}
+
+static void
+every_value_is_whole_while_slabs_are_emptied(void)
+{
+	void (*const run[])(struct member *) = { use_small_values,
+		use_small_values, use_small_values, empty_slabs };
+	static struct crowd c;
+
+	run_crowd(&c,
+	    &(struct rig_config){ .limit = 1500 * 1024,
+		.shards = 4,
+		.slabs = true },
+	    "slabs", run);
+	CHECK(atomic_load(&c.count) > 0);
+	CHECK(atomic_load(&c.rig.store->moved) > 0);
 	end(&c);
 }
 
@@ -549,6 +598,7 @@ sessions_share_a_cache(void)
 }
 
 UNIT("stress store", TEST(every_value_is_whole_in_a_store_that_is_too_small),
+    TEST(every_value_is_whole_while_slabs_are_emptied),
     TEST(no_increment_is_lost), TEST(of_all_who_compare_one_stores),
     TEST(no_piece_that_is_appended_is_lost), TEST(of_all_who_ask_one_wins),
     TEST(sessions_share_a_cache))

@@ -347,12 +347,6 @@ pass(struct play *p, uint64_t ms)
 	}
 }
 
-static bool
-is_thin(const void *p, size_t size)
-{
-	return ((uintptr_t)p >> 5 ^ size) % 3 == 0;
-}
-
 static void
 step_time(struct play *p)
 {
@@ -371,7 +365,7 @@ step_sweep(struct play *p)
 
 	p->step = "sweep";
 	pass(p, 1000 + rng_any(&p->rng, 18));
-	rig_sweep(&p->rig, 1000, play_pick(p, 2) * 1000);
+	rig_sweep(&p->rig, play_pick(p, 2) == 0 ? 1000 : 7);
 	for (unsigned i = 0; i < KEYS; i++)
 		model_look(&p->model, i, &why);
 }
@@ -461,7 +455,6 @@ begin(const char *what, uint64_t seed, const struct rig_config *config)
 	p->same = true;
 	rig_open(&p->rig, config);
 	model_pass(&p->model, p->rig.x.now_ms);
-	fake_arena_set_thin(is_thin);
 	return p;
 }
 
@@ -482,7 +475,6 @@ end(struct play *p)
 {
 	rig_close(&p->rig);
 	CHECK_EQ(fake_arena_bytes(), 0);
-	fake_arena_set_thin(NULL);
 	free(p);
 }
 

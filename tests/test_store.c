@@ -338,14 +338,6 @@ settling_evicts_nothing_when_eviction_is_off(void)
 	end(&r);
 }
 
-static bool
-always_thin(const void *p, size_t size)
-{
-	(void)p;
-	(void)size;
-	return true;
-}
-
 static void
 keeping_house_gives_memory_of_tables_back(void)
 {
@@ -360,7 +352,7 @@ keeping_house_gives_memory_of_tables_back(void)
 	CHECK(full > 2 * empty);
 	store_flush(r.store, r.x.now);
 	for (int i = 0; i < 200; i++)
-		store_keep_house(&r.local, r.x.now, 4096, 4096);
+		store_keep_house(&r.local, r.x.now, 4096);
 	CHECK_EQ(sums(&r).items, 0);
 	/* but for what lists the segments, and one to spare of each shard */
 	CHECK(sums(&r).table_bytes < empty + full / 4);
@@ -369,33 +361,19 @@ keeping_house_gives_memory_of_tables_back(void)
 }
 
 static void
-keeping_house_sweeps_and_compacts(void)
+keeping_house_sweeps(void)
 {
 	struct rig r;
 
 	rig_open(&r, &(struct rig_config){ .shards = 4 });
 	for (int i = 0; i < KEYS; i++)
 		rig_set(&r, name(i), "value", 5, i % 2 ? r.x.now + 5 : 0);
-	fake_arena_set_thin(always_thin);
 	r.x.now += 5;
 	for (int i = 0; i < 100; i++)
-		store_keep_house(&r.local, r.x.now, 4096, 4096);
+		store_keep_house(&r.local, r.x.now, 4096);
 	CHECK_EQ(sums(&r).items, KEYS / 2);
-	CHECK_EQ(sums(&r).moved, 0);
-
-	atomic_store(&r.store->compact, 1);
-	for (int i = 0; i < 100; i++)
-		store_keep_house(&r.local, r.x.now, 4096, 4096);
-	CHECK(sums(&r).moved > KEYS / 2);
 	for (int i = 0; i < KEYS; i += 2)
 		REQUIRE(rig_get(&r, name(i)) != NULL);
-
-	/* and who takes memory helps */
-	atomic_store(&r.store->compact, 2);
-	for (int i = 0; i < KEYS; i++)
-		rig_set(&r, name(i), "another value", 13, 0);
-	CHECK(sums(&r).moved > KEYS);
-	fake_arena_set_thin(NULL);
 	end(&r);
 }
 
@@ -618,8 +596,7 @@ UNIT("store", TEST(tables_count_from_the_start),
     TEST(without_eviction_the_dead_make_room),
     TEST(the_dead_go_before_the_living), TEST(what_readers_hold_is_not_evicted),
     TEST(what_is_larger_than_the_limit_is_refused),
-    TEST(keeping_house_gives_memory_of_tables_back),
-    TEST(keeping_house_sweeps_and_compacts),
+    TEST(keeping_house_gives_memory_of_tables_back), TEST(keeping_house_sweeps),
     TEST(a_reservation_is_credit_until_it_is_used),
     TEST(credit_does_not_grow_without_end),
     TEST(after_everything_is_removed_only_tables_are_in_use),

@@ -232,7 +232,7 @@ a_walk_meets_what_stays_while_tables_shrink(void)
 	while (go_on(&r, &w, notes, &met)) {
 		for (int i = 0; i < 150 && out < OTHERS; i++)
 			remove_key(&r, name(KEYS + out++));
-		store_keep_house(&r.local, r.x.now, 64, 64);
+		store_keep_house(&r.local, r.x.now, 64);
 	}
 	store_sum(r.store, &sums);
 	buckets = sums.buckets;

@@ -13,7 +13,6 @@
 #include "fake_arena.h"
 #include "rig.h"
 #include "rng.h"
-#include "store/arena.h"
 #include "unit.h"
 
 enum { KEYS = 4000, BUCKETS_AT_ONCE = 50, VALUE_MAX_HERE = 300 };
@@ -73,16 +72,6 @@ items(struct rig *r)
 	return n;
 }
 
-/* Items moved, ever. */
-static uint64_t
-moved(struct rig *r)
-{
-	struct store_sums sums;
-
-	store_sum(r->store, &sums);
-	return sums.moved;
-}
-
 static uint64_t
 passes(struct rig *r)
 {
@@ -95,23 +84,7 @@ passes(struct rig *r)
 static void
 pass(struct rig *r)
 {
-	rig_sweep(r, BUCKETS_AT_ONCE, 0);
-}
-
-/* Looks at every item of a shard about once. */
-static void
-compact(struct rig *r)
-{
-	uint32_t most = 0;
-
-	for (unsigned i = 0; i < r->store->shards; i++) {
-		struct table *t = &r->store->shard[i].table;
-		uint32_t work = table_buckets(t) +
-		    SWEEP_LOOK * (uint32_t)t->items;
-
-		most = work > most ? work : most;
-	}
-	rig_sweep(r, BUCKETS_AT_ONCE, most);
+	rig_sweep(r, BUCKETS_AT_ONCE);
 }
 
 static void
@@ -120,7 +93,6 @@ end(struct rig *r)
 	CHECK(rig_is_sane(r, 0));
 	rig_close(r);
 	CHECK_EQ(fake_arena_bytes(), 0);
-	fake_arena_set_thin(NULL);
 }
 
 static void
@@ -345,153 +317,6 @@ a_clock_set_back_loses_no_item_and_forgets_none(void)
 	end(&r);
 }
 
-/* ---- compaction ---------------------------------------------------------- */
-
-static bool
-always_thin(const void *p, size_t size)
-{
-	(void)p;
-	(void)size;
-	return true;
-}
-
-static bool
-thin_by_address(const void *p, size_t size)
-{
-	return ((uintptr_t)p >> 6 ^ size) % 3 == 0;
-}
-
-/* A pinned item that some reader is half way through. */
-static struct item *
-pin(struct rig *r, unsigned i) UNCHECKED_LOCKING
-{
-	struct key k = rig_key(name(i));
-	struct shard *s = store_shard(r->store, k.hash);
-	struct item *it;
-	enum found why;
-	struct place at;
-
-	shard_lock(s);
-	it = shard_find(s, &r->local, &k, r->x.now, &at, &why);
-	CHECK(it != NULL && item_ref(it));
-	shard_unlock(s, &r->local);
-	return it;
-}
-
-static void
-moved_items_keep_all_they_have(void)
-{
-	uint64_t cas[KEYS], before;
-	struct rig r;
-
-	rig_open(&r, &(struct rig_config){ 0 });
-	for (unsigned i = 0; i < KEYS; i++) {
-		struct item_note note;
-		struct key k = rig_key(name(i));
-
-		set(&r, i, i % 2 ? 0 : r.x.now + 100 + i);
-		k = rig_key(name(i));
-		CHECK(cache_note(&r.cache, &r.local, &k, r.x.now, &note));
-		cas[i] = note.cas;
-	}
-	fake_arena_set_thin(always_thin);
-	compact(&r);
-	CHECK(moved(&r) >= KEYS * 9 / 10 && moved(&r) <= KEYS * 12 / 10);
-	before = moved(&r);
-	fake_arena_set_thin(thin_by_address);
-	compact(&r);
-	CHECK(moved(&r) - before > KEYS / 6 && moved(&r) - before < KEYS / 2);
-
-	for (unsigned i = 0; i < KEYS; i++) {
-		struct item_note note;
-		struct key k = rig_key(name(i));
-
-		REQUIRE(is_whole(&r, i));
-		CHECK(cache_note(&r.cache, &r.local, &k, r.x.now, &note));
-		REQUIRE(note.cas == cas[i]);
-		REQUIRE(note.exptime == (i % 2 ? 0 : r.x.now + 100 + i));
-	}
-	CHECK(rig_is_sane(&r, 0));
-	r.x.now += 100 + KEYS;
-	compact(&r);
-	CHECK_EQ(items(&r), KEYS / 2);
-	end(&r);
-}
-
-static void
-an_item_with_a_reader_is_not_moved(void)
-{
-	struct item *it, *same;
-	struct rig r;
-
-	rig_open(&r, &(struct rig_config){ 0 });
-	set(&r, 1, 0);
-	set(&r, 2, 0);
-	it = pin(&r, 1);
-	fake_arena_set_thin(always_thin);
-	compact(&r);
-	same = pin(&r, 1);
-	CHECK(same == it);
-	store_item_release(&r.local, it);
-	store_item_release(&r.local, same);
-	compact(&r);
-	same = pin(&r, 1);
-	CHECK(same != it);
-	store_item_release(&r.local, same);
-	CHECK(is_whole(&r, 1) && is_whole(&r, 2));
-	end(&r);
-}
-
-static void
-large_items_are_not_moved(void)
-{
-	static char value[100000];
-	struct rig r;
-
-	rig_open(&r, &(struct rig_config){ 0 });
-	CHECK_EQ(rig_set(&r, "large", value, sizeof(value), 0), RESULT_STORED);
-	fake_arena_set_thin(always_thin);
-	compact(&r);
-	CHECK_EQ(moved(&r), 0);
-	end(&r);
-}
-
-static void
-without_memory_items_stay_where_they_are(void)
-{
-	struct rig r;
-
-	rig_open(&r, &(struct rig_config){ 0 });
-	for (unsigned i = 0; i < 100; i++)
-		set(&r, i, 0);
-	fake_arena_set_thin(always_thin);
-	fake_arena_fail_after(30);
-	compact(&r);
-	fake_arena_heal();
-	CHECK_EQ(moved(&r), 30);
-	for (unsigned i = 0; i < 100; i++)
-		CHECK(is_whole(&r, i));
-	end(&r);
-}
-
-static void
-a_pass_that_moves_also_removes(void)
-{
-	struct rig r;
-
-	rig_open(&r, &(struct rig_config){ 0 });
-	for (unsigned i = 0; i < KEYS; i++)
-		set(&r, i, i % 2 ? 0 : r.x.now + 10);
-	r.x.now += 10;
-	fake_arena_set_thin(always_thin);
-	compact(&r);
-	CHECK_EQ(items(&r), KEYS / 2);
-	CHECK(moved(&r) >= KEYS / 2);
-	for (unsigned i = 1; i < KEYS; i += 2)
-		REQUIRE(is_whole(&r, i));
-	end(&r);
-}
-
 static void
 old_items_tell_when_they_were_read(void)
 {
@@ -523,8 +348,4 @@ UNIT("sweep", TEST(old_items_tell_when_they_were_read),
     TEST(after_each_pass_nothing_is_left_that_had_expired_before_it),
     TEST(dead_items_are_counted_as_the_sweeps),
     TEST(what_is_not_due_is_not_looked_at),
-    TEST(a_clock_set_back_loses_no_item_and_forgets_none),
-    TEST(moved_items_keep_all_they_have),
-    TEST(an_item_with_a_reader_is_not_moved), TEST(large_items_are_not_moved),
-    TEST(without_memory_items_stay_where_they_are),
-    TEST(a_pass_that_moves_also_removes))
+    TEST(a_clock_set_back_loses_no_item_and_forgets_none))

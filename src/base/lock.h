@@ -21,6 +21,8 @@ enum lock_rank {
 	LOCK_HOT_TAGS,   /* the tags invalidated most */
 	LOCK_CLOCKS,     /* samples of the counter, by which tokens age */
 	LOCK_SHARD,      /* one shard: table, items, eviction, counts */
+	LOCK_SLABS,      /* slabs of one class */
+	LOCK_SLAB_POOL,  /* units that no slab has */
 	LOCK_PREFIX,     /* counters of `stats detail` */
 	LOCK_FEED,       /* subscribers of `watch` and their buffers */
 };

@@ -148,6 +148,34 @@ conns(struct exec *x, struct text *text)
 	text_add(text, "END\r\n");
 }
 
+/* Where the memory is. */
+static void
+memory(struct store *st, const struct store_sums *sums, uint64_t resident,
+    struct text *text)
+{
+	int64_t account = store_account(st);
+	int64_t slabs = st->slabs != NULL ? slabs_bytes(st->slabs) : 0;
+	int64_t spare = st->slabs != NULL ? slabs_free_bytes(st->slabs) : 0;
+	double used = (double)(sums->bytes + sums->table_bytes);
+
+	text_stat(text, "memory_limit", "%" PRId64, atomic_load(&st->limit));
+	text_stat(text, "memory_reserved", "%" PRId64, account);
+	text_stat(text, "memory_items", "%" PRIu64, sums->bytes);
+	text_stat(text, "memory_tables", "%" PRIu64, sums->table_bytes);
+	text_stat(text, "memory_slabs", "%" PRId64, slabs);
+	text_stat(text, "memory_spare", "%" PRId64, spare);
+	text_stat(text, "memory_withheld", "%" PRId64,
+	    atomic_load(&st->squeeze));
+	text_stat(text, "memory_resident", "%" PRIu64, resident);
+	text_stat(text, "memory_fragmentation", "%.3f",
+	    used > 0 ? (double)resident / used : 0);
+	text_stat(text, "memory_overhead_per_item", "%.1f",
+	    sums->items > 0 ?
+		((double)account - (double)sums->bytes) / (double)sums->items :
+		0);
+	text_stat(text, "items_moved", "%" PRIu64, atomic_load(&st->moved));
+}
+
 /* What is ours alone: memcached's names are all in plain `stats`. */
 static void
 server(struct exec *x, struct text *text)
@@ -166,14 +194,7 @@ server(struct exec *x, struct text *text)
 	text_stat(text, "program_version", "%s", PACKAGE_VERSION);
 	text_stat(text, "shards", "%u", st->shards);
 	text_stat(text, "seq", "%" PRIu64, atomic_load(&st->seq));
-	text_stat(text, "memory_limit", "%" PRId64, atomic_load(&st->limit));
-	text_stat(text, "memory_reserved", "%" PRId64, atomic_load(&st->used));
-	text_stat(text, "memory_items", "%" PRIu64, sums->bytes);
-	text_stat(text, "memory_tables", "%" PRIu64, sums->table_bytes);
-	text_stat(text, "memory_withheld", "%" PRId64,
-	    atomic_load(&st->squeeze));
-	text_stat(text, "memory_resident", "%" PRIu64, gauges.resident);
-	text_stat(text, "items_moved", "%" PRIu64, sums->moved);
+	memory(st, sums, gauges.resident, text);
 	free(sums);
 	text_add(text, "END\r\n");
 }

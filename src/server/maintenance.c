@@ -6,7 +6,10 @@
 
 #include "server/maintenance.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cache/lease.h"
@@ -15,96 +18,60 @@
 enum {
 	TICK_MS = 20,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
-	MEGABYTE = 1024 * 1024,
-	COMPACT_WORK = 32 * 1024, /* a tick: some 4000 items */
-	USELESS = 50, /* a pass that moved fewer than 1 in 50 items */
-	PAUSE_MS = 2000,
-	HELP = 4,       /* batches that each reservation of others pays */
-	HELP_MUCH = 64, /* with a tenth of the limit too much in use */
-	/* In percent of the limit: */
-	COMPACT_ABOVE = 5,
-	WITHHOLD_ABOVE = 6,
-	WITHHOLD_MAX = 30,
-	SLACK = 8 * MEGABYTE,
+	PURGE_PART = 16,           /* of the free slabs' pages, a tick */
+	PURGE_MIN = 256 * 1024,
+	SLACK = 4 * 1024 * 1024, /* buffers may come and go for nothing */
+	WITHHOLD_PART = 3,       /* of the limit, at the most */
 };
 
-/* For a time, unless the waste grows. */
-static void
-take_break(struct maintenance *m, uint64_t ms, int64_t waste)
+/* Private memory of the process, 0 when the system doesn't tell. */
+static int64_t
+resident(int fd)
 {
-	m->pause_until = ms + PAUSE_MS;
-	m->pause_waste = waste + SLACK / 2;
+	char text[128];
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+	long long pages, shared;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*s %lld %lld", &pages, &shared) != 2)
+		return 0;
+	return (int64_t)(pages - shared) * sysconf(_SC_PAGESIZE);
 }
 
 /*
- * Compaction goes on while pages are wasted, but a pass over the whole table
- * that found little to move is followed by a pause.
- */
-static bool
-may_compact(struct maintenance *m, int64_t waste, int64_t limit, uint64_t ms)
-{
-	struct store *st = m->local.store;
-
-	if (waste <= limit / 100 * COMPACT_ABOVE + SLACK) {
-		m->pass = 0;
-		return false;
-	}
-	if (m->compacted >= m->pass) {
-		struct store_sums *sums = &m->sums;
-
-		store_sum(st, sums);
-		if (m->pass != 0 &&
-		    sums->moved - m->moved < sums->items / USELESS)
-			take_break(m, ms, waste);
-		m->moved = sums->moved;
-		m->pass = sums->buckets + SWEEP_LOOK * sums->items;
-		m->compacted = 0;
-	}
-	if (ms < m->pause_until && waste < m->pause_waste)
-		return false;
-	m->compacted += COMPACT_WORK;
-	return true;
-}
-
-/*
- * Waste, resident memory that holds no item, leads to compaction; resident
- * memory above the limit to withholding part of the limit, in proportion, until
- * it is below; that part is given back step by step.
+ * Slabs, large items and tables are counted as they are taken.  What the
+ * process holds beside them (buffers, leases, half-used pages of the allocator)
+ * is seen here, and that much of the limit is withheld but for a few MiB; at
+ * the most a third, lest a crowd of clients leave no cache.
  */
 static void
-watch_memory(struct maintenance *m, uint64_t ms)
+watch_memory(struct maintenance *m)
 {
 	struct store *st = m->local.store;
 	int64_t limit = atomic_load(&st->limit);
-	int64_t squeeze = atomic_load(&st->squeeze);
-	int64_t percent = limit / 100;
-	int64_t over, resident = (int64_t)arena_resident();
+	int64_t is = resident(m->statm), other, dirty;
 
-	if (resident == 0)
+	if (is == 0 || st->slabs == NULL)
 		return;
-	arena_purge(resident > limit + SLACK);
-	resident = (int64_t)arena_resident();
-	atomic_store(&m->resident, (uint64_t)resident);
-	resident -= (int64_t)m->resident_at_start;
-	over = resident - limit - SLACK;
-	if (over > WITHHOLD_ABOVE * percent) {
-		squeeze += (over - WITHHOLD_ABOVE * percent) / 32;
-		if (squeeze > WITHHOLD_MAX * percent)
-			squeeze = WITHHOLD_MAX * percent;
+	dirty = atomic_load(&st->slabs->pool.dirty);
+	if (is - m->resident_at_start > limit) {
+		slab_pool_purge(&st->slabs->pool, dirty);
+		arena_purge(true);
 	} else {
-		squeeze -= squeeze / 32;
-		if (squeeze < MEGABYTE)
-			squeeze = 0;
+		slab_pool_purge(&st->slabs->pool,
+		    dirty / PURGE_PART + PURGE_MIN);
+		arena_purge(false);
 	}
-	atomic_store(&st->squeeze, squeeze);
-	if (!may_compact(m, resident - atomic_load(&st->used), limit, ms))
-		atomic_store(&st->compact, 0);
-	else
-		atomic_store(&st->compact,
-		    HELP +
-			(over <= 0 ? 0 :
-				     (unsigned)(over * HELP_MUCH /
-					 (10 * percent + 2 * SLACK))));
+	is = resident(m->statm);
+	atomic_store(&m->resident, (uint64_t)is);
+	other = is - m->resident_at_start - store_account(st) -
+	    atomic_load(&st->slabs->pool.dirty);
+	other = other > SLACK ? other - SLACK : 0;
+	if (other > limit / WITHHOLD_PART)
+		other = limit / WITHHOLD_PART;
+	atomic_store(&st->squeeze, other);
 }
 
 static void
@@ -117,12 +84,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	watch_memory(m, ms);
+	watch_memory(m);
 	m->local.now_ms = ms;
 	cache_flush_due(m->cache, &m->local, now);
 	clocks_tick(&st->clocks, now, store_seq(st));
 	leases_tick(m->cache, &m->local, now);
-	store_keep_house(&m->local, now, SWEEP_BUCKETS, COMPACT_WORK);
+	store_keep_house(&m->local, now, SWEEP_BUCKETS);
 	store_settle(&m->local, now);
 	store_local_done(&m->local);
 }
@@ -172,6 +139,8 @@ free_events(struct maintenance *m)
 	if (m->base != NULL)
 		event_base_free(m->base);
 	mailbox_close(&m->mailbox);
+	if (m->statm >= 0)
+		close(m->statm);
 }
 
 bool
@@ -181,7 +150,8 @@ maintenance_start(struct maintenance *m, struct cache *cache,
 	memset((void *)m, 0, sizeof(*m));
 	m->cache = cache;
 	store_local_init(&m->local, cache->store, counters);
-	m->resident_at_start = arena_resident();
+	m->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	m->resident_at_start = resident(m->statm);
 	if (!mailbox_open(&m->mailbox)) {
 		log_error("can't open an eventfd");
 		return false;

@@ -3,10 +3,9 @@
  * maintenance.h - the thread that tidies up.
  *
  * Fifty times a second it goes on with the sweep (store/sweep.h), keeps the
- * store within its limit, and compares what the allocator holds with what the
- * store accounts for: when pages are thinly used it compacts, and if that is
- * not enough it withholds part of the limit until it is.  It also ends leases
- * whose time is over.
+ * store within its limit, gives free pages back, and compares what the process
+ * holds with what the store accounts for: the difference is withheld from the
+ * limit.  It also ends leases whose time is over.
  *
  * Layer: server.
  */
@@ -31,17 +30,11 @@ struct maintenance {
 	struct event *wake, *tick;
 	struct store_local local;
 	struct cache *cache;
-	_Atomic uint64_t resident; /* bytes of the whole allocator */
+	_Atomic uint64_t resident; /* bytes, private memory of the process */
 	bool started;
 
-	/* compaction: work since its pass began, and of a pass; 0: none */
-	uint64_t compacted, pass;
-	uint64_t moved;       /* items, when the pass began */
-	uint64_t pause_until; /* ms */
-	int64_t pause_waste;  /* bytes at which it ends early */
-	struct store_sums sums;
-
-	size_t resident_at_start; /* bytes, before any item */
+	int statm; /* descriptor; -1: the system has no such file */
+	int64_t resident_at_start; /* bytes, before any item */
 };
 
 /* False with a line logged. */

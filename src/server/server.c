@@ -174,6 +174,7 @@ make_cache(struct server *sv)
 		.limit = sv->config.memory_limit,
 		.shards = SHARDS_MIN,
 		.evict = sv->config.evict,
+		.slabs = arena_is_real,
 		.feed = &sv->feed,
 		.clock_slots = sv->config.lease.clock_slots,
 		.tag_slots = sv->config.lease.tag_slots,

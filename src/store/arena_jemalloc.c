@@ -11,19 +11,25 @@
 #include "store/arena.h"
 
 #include <jemalloc/jemalloc.h>
-#include <pthread.h>
-#include <stdint.h>
+#include <sys/mman.h>
 
 #include "base/attr.h"
-#include "base/check.h"
+#include "store/slab_pool.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	PURGE_PART = 16,
+	WHOLE_PAGES = 14 * 1024 + 1, /* from here on jemalloc gives pages */
+};
 
 /* Read by jemalloc before main(). */
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache_max:4096,dirty_decay_ms:1000,"
+
 			  "muzzy_decay_ms:0,lg_tcache_nslots_mul:0,"
 			  "metadata_thp:disabled";
+
+const bool arena_is_real = true;
 
 void *
 arena_alloc(size_t size)
@@ -31,17 +37,41 @@ arena_alloc(size_t size)
 	return mallocx(size, 0);
 }
 
-/* From a page on jemalloc begins at any line: then one page more is touched. */
+/*
+ * jemalloc as it is usually built adds a page to what takes whole pages, and
+ * lets it begin anywhere in the first; but not to what is aligned to pages.
+ */
 static int
-lines_flags(size_t size)
+lines(size_t size)
 {
-	return size < PAGE ? MALLOCX_ALIGN(CACHE_LINE) : MALLOCX_ALIGN(PAGE);
+	return MALLOCX_ALIGN(size < WHOLE_PAGES ? CACHE_LINE : PAGE);
+}
+
+/*
+ * Segments of tables have the size of a unit.  They come from chunks as slabs
+ * do and share huge pages, since each lookup goes to another of their lines.
+ */
+static struct slab_pool segments = {
+	.lock = { PTHREAD_MUTEX_INITIALIZER, LOCK_SLAB_POOL },
+};
+
+static void *
+alloc_segment(void)
+{
+	struct slab *s = slab_pool_take(&segments, 0);
+
+	/* The first of a chunk is too short, and stays taken. */
+	if (s != NULL && slab_index(s) == 0)
+		s = slab_pool_take(&segments, 0);
+	return s != NULL ? slab_start(s) : NULL;
 }
 
 void *
 arena_alloc_lines(size_t size)
 {
-	return mallocx(size, lines_flags(size));
+	if (size == SLAB_UNIT)
+		return alloc_segment();
+	return mallocx(size, lines(size));
 }
 
 void
@@ -53,19 +83,10 @@ arena_free(void *p, size_t size)
 void
 arena_free_lines(void *p, size_t size)
 {
-	sdallocx(p, size, lines_flags(size));
-}
-
-void *
-arena_alloc_dense(size_t size)
-{
-	return mallocx(size, MALLOCX_TCACHE_NONE);
-}
-
-void
-arena_free_dense(void *p, size_t size)
-{
-	sdallocx(p, size, MALLOCX_TCACHE_NONE);
+	if (size == SLAB_UNIT)
+		slab_pool_give(&segments, slab_of(p));
+	else
+		sdallocx(p, size, lines(size));
 }
 
 size_t
@@ -74,59 +95,57 @@ arena_true_size(size_t size)
 	return nallocx(size, 0);
 }
 
-size_t
-arena_resident(void)
+/*
+ * jemalloc's sizes step by a fifth to a quarter.  The pages behind an item may
+ * be resident from before: they go back.
+ */
+static size_t
+pages_for(size_t size)
 {
-	uint64_t epoch = 1;
-	size_t resident = 0, n = sizeof(resident);
+	return (size + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
 
-	if (mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) != 0 ||
-	    mallctl("stats.resident", &resident, &n, NULL, 0) != 0)
-		return 0;
-	return resident;
+/* Bytes of pages behind an item, while it can be told. */
+static size_t
+pages_behind(size_t size)
+{
+	return nallocx(size, MALLOCX_ALIGN(PAGE)) - pages_for(size);
+}
+
+void *
+arena_alloc_item(size_t size)
+{
+	size_t behind;
+	char *p;
+
+	if (size < WHOLE_PAGES)
+		return mallocx(size, 0);
+	p = mallocx(size, MALLOCX_ALIGN(PAGE));
+	behind = pages_behind(size);
+	if (p != NULL && behind > 0)
+		(void)madvise(p + pages_for(size), behind, MADV_DONTNEED);
+	return p;
+}
+
+void
+arena_free_item(void *p, size_t size)
+{
+	sdallocx(p, size, size < WHOLE_PAGES ? 0 : MALLOCX_ALIGN(PAGE));
+}
+
+size_t
+arena_item_size(size_t size)
+{
+	return size < WHOLE_PAGES ? nallocx(size, 0) : pages_for(size);
 }
 
 void
 arena_purge(bool all)
 {
+	int64_t dirty = atomic_load(&segments.dirty);
+
+	slab_pool_purge(&segments, all ? dirty : dirty / PURGE_PART);
 	/* 4096 is MALLCTL_ARENAS_ALL; a failure leaves it to the next time. */
 	(void)mallctl(all ? "arena.4096.purge" : "arena.4096.decay", NULL, NULL,
 	    NULL, 0);
-}
-
-/* The control's number, looked up by name once; length 0: not there. */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static size_t query[3], query_len;
-
-static void
-find_query(void)
-{
-	size_t n = sizeof(query) / sizeof(query[0]);
-
-	if (mallctlnametomib("experimental.utilization.query", query, &n) == 0)
-		query_len = n;
-}
-
-bool
-arena_is_thin(const void *p, size_t size)
-{
-	/* The reply of this control, as jemalloc's ctl.c lays it out. */
-	struct {
-		void *current_slab;
-		size_t free_regions, regions, slab_size;
-		size_t bin_free, bin_regions;
-	} use;
-	size_t n = sizeof(use);
-
-	(void)size;
-	pthread_once(&once, find_query);
-	if (query_len == 0 ||
-	    mallctlbymib(query, query_len, &use, &n, &p, sizeof(p)) != 0 ||
-	    n != sizeof(use))
-		return false;
-	/* Emptier than its peers by an eighth, and not being filled now. */
-	return use.regions > 1 && use.free_regions > use.regions / 8 &&
-	    use.free_regions * use.bin_regions >= use.bin_free * use.regions &&
-	    ((uintptr_t)p < (uintptr_t)use.current_slab ||
-		(uintptr_t)p >= (uintptr_t)use.current_slab + use.slab_size);
 }

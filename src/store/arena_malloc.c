@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * arena_malloc.c - item memory from malloc, for sanitizer builds.
+ * arena_malloc.c - memory from malloc, for sanitizer builds.
  */
 #include "config.h"
 
@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "base/attr.h"
+
+const bool arena_is_real = false;
 
 void *
 arena_alloc(size_t size)
@@ -37,40 +39,33 @@ arena_free_lines(void *p, size_t size)
 	free(p);
 }
 
-void *
-arena_alloc_dense(size_t size)
-{
-	return arena_alloc(size);
-}
-
-void
-arena_free_dense(void *p, size_t size)
-{
-	arena_free(p, size);
-}
-
 size_t
 arena_true_size(size_t size)
 {
 	return (size + 15) & ~(size_t)15;
 }
 
-size_t
-arena_resident(void)
+void *
+arena_alloc_item(size_t size)
 {
-	return 0;
+	return malloc(size);
+}
+
+void
+arena_free_item(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+
+size_t
+arena_item_size(size_t size)
+{
+	return arena_true_size(size);
 }
 
 void
 arena_purge(bool all)
 {
 	(void)all;
-}
-
-bool
-arena_is_thin(const void *p, size_t size)
-{
-	(void)p;
-	(void)size;
-	return false;
 }

@@ -11,7 +11,6 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/uri.h"
-#include "store/arena.h"
 #include "store/store.h"
 
 enum { ACTIVE_SECONDS = 60 };
@@ -78,7 +77,7 @@ count_unlinked(struct shard *s, struct item *it)
 {
 	struct sizeclass *c = shard_class(s, it);
 
-	s->bytes -= arena_true_size(item_size(it));
+	s->bytes -= store_item_cost(s->store, item_size(it));
 	s->timed -= item_exptime(it) != 0;
 	s->tagged -= (it->word & ITEM_TAGS) != 0;
 	c->items--;
@@ -108,7 +107,7 @@ bool
 shard_insert(struct shard *s, struct store_local *l, uint64_t hash,
     struct item *it, rel_time now)
 {
-	size_t size = arena_true_size(item_size(it));
+	size_t size = store_item_cost(s->store, item_size(it));
 	size_t table_bytes = s->table.bytes;
 	uint8_t level = evict_enter(&s->evict,
 	    &(struct evict_access){ it, hash, size, s->bytes, now });
@@ -128,7 +127,7 @@ void
 shard_replace(struct shard *s, struct store_local *l, struct place at,
     struct item *old, struct item *it, rel_time now)
 {
-	size_t size = arena_true_size(item_size(it));
+	size_t size = store_item_cost(s->store, item_size(it));
 
 	DCHECK(slot_item(at.bucket, at.slot) == old);
 	evict_replace(&s->evict, at, old,
@@ -255,8 +254,8 @@ static void
 lift(struct shard *s, struct place at, struct item *it, rel_time now)
 {
 	evict_hit(&s->evict, at,
-	    &(struct evict_access){ it, 0, arena_true_size(item_size(it)),
-		s->bytes, now });
+	    &(struct evict_access){ it, 0,
+		store_item_cost(s->store, item_size(it)), s->bytes, now });
 }
 
 void
@@ -333,18 +332,12 @@ pick(struct shard *s, struct store_local *l, struct place *at)
 	return found;
 }
 
-enum evict_outcome
-shard_evict(struct shard *s, struct store_local *l, rel_time now)
+void
+shard_evict_at(struct shard *s, struct store_local *l, uint64_t hash,
+    struct place at, rel_time now)
 {
-	struct place at;
-	enum evict_outcome found = pick(s, l, &at);
-	struct item *it;
-	uint64_t hash;
+	struct item *it = slot_item(at.bucket, at.slot);
 
-	if (found != EVICT_PICKED)
-		return found;
-	it = slot_item(at.bucket, at.slot);
-	hash = hash_key(item_key(it), item_key_len(it));
 	shard_note_loss(s, it);
 	if (shard_is_dead(s, it, now)) {
 		s->counted[SHARD_COUNTER_reclaimed]++;
@@ -357,5 +350,18 @@ shard_evict(struct shard *s, struct store_local *l, rel_time now)
 		evict_lost(&s->evict, at, it, hash);
 	}
 	unlink_item(s, l, hash, at, it);
+}
+
+enum evict_outcome
+shard_evict(struct shard *s, struct store_local *l, rel_time now)
+{
+	struct place at;
+	enum evict_outcome found = pick(s, l, &at);
+	struct item *it;
+
+	if (found != EVICT_PICKED)
+		return found;
+	it = slot_item(at.bucket, at.slot);
+	shard_evict_at(s, l, hash_key(item_key(it), item_key_len(it)), at, now);
 	return EVICT_PICKED;
 }

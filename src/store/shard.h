@@ -4,7 +4,8 @@
  *
  * A shard is a slice of the store: keys are spread by the highest bits of
  * their hash.  Under its lock an item is looked up, linked, replaced, removed;
- * nothing is written to a socket and no other lock but the feed's is taken.
+ * nothing is written to a socket, and no other lock is taken but those of slabs
+ * and the feed's.
  *
  * Layer: store.
  */
@@ -21,6 +22,7 @@
 #include "store/evict.h"
 #include "store/item.h"
 #include "store/sizeclass.h"
+#include "store/slab.h"
 #include "store/sweep.h"
 #include "store/table.h"
 
@@ -37,6 +39,8 @@ struct store_local {
 	int64_t credit; /* bytes; below 0 after a store that went over */
 	struct item *dead;
 	unsigned cursor; /* shard to evict from next */
+
+	struct slab_cache slabs; /* unused where items come from the arena */
 
 	/* the cache's: the time of the batch, mail to post after the unlock */
 	uint64_t now_ms;
@@ -133,6 +137,10 @@ enum evict_outcome shard_evict(struct shard *s, struct store_local *l,
  */
 bool shard_shrink(struct shard *s, struct store_local *l, unsigned buckets)
     REQUIRES(s->lock) MUST_USE;
+
+/* Removes the item in that place to make room. */
+void shard_evict_at(struct shard *s, struct store_local *l, uint64_t hash,
+    struct place at, rel_time now) REQUIRES(s->lock);
 
 /* Whether an item is dead: expired, flushed, or one of its tags has died. */
 bool shard_is_dead(const struct shard *s, const struct item *it, rel_time now)

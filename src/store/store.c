@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "store/arena.h"
+#include "store/compact.h"
 #include "store/sweep.h"
 
 enum {
@@ -21,7 +21,6 @@ enum {
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
 	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
 	SWEEP_TAGS_BATCH = 1024, /* ... after a tag has died */
-	COMPACT_BATCH = 256,     /* work under the lock: see sweep_compact() */
 	SETTLE_BATCHES = 16384,  /* of evictions in one call */
 	SWEEP_LOCKED = 32,       /* buckets at a time in the background */
 	DEAD_SHIFT = 11,         /* of ITEM_FIELDS */
@@ -61,6 +60,8 @@ store_new(const struct store_config *config)
 	memset((void *)st->shard, 0, bytes);
 	st->shard_shift = 64 - (unsigned)__builtin_ctz(config->shards);
 	st->feed = config->feed;
+	if (config->slabs && (st->slabs = slabs_new()) == NULL)
+		goto fail;
 	st->evict = config->evict;
 	st->keep_dead_tags = config->keep_dead_tags;
 	if (!clocks_init(&st->clocks, config->clock_slots, config->tag_slots,
@@ -80,6 +81,8 @@ fail:
 	for (unsigned i = 0; i < st->shards; i++)
 		shard_destroy(&st->shard[i]);
 	clocks_free(&st->clocks);
+	if (st->slabs != NULL)
+		slabs_free(st->slabs);
 	free(st->shard);
 	free(st);
 	return NULL;
@@ -126,7 +129,10 @@ store_free(struct store *st)
 		remove_all(&st->shard[i], &l);
 		shard_destroy(&st->shard[i]);
 	}
+	store_local_done(&l);
 	clocks_free(&st->clocks);
+	if (st->slabs != NULL)
+		slabs_free(st->slabs);
 	free(st->shard);
 	free(st);
 }
@@ -138,6 +144,8 @@ store_local_init(struct store_local *l, struct store *st,
 	memset(l, 0, sizeof(*l));
 	l->store = st;
 	l->counters = counters;
+	if (st->slabs != NULL)
+		slab_cache_init(&l->slabs, st->slabs);
 }
 
 void
@@ -145,22 +153,28 @@ store_local_done(struct store_local *l)
 {
 	atomic_fetch_sub(&l->store->used, l->credit);
 	l->credit = 0;
+	if (l->store->slabs != NULL)
+		slab_cache_empty(&l->slabs);
 }
 
 /* Memory. */
+
+/* What may be taken in all. */
+static int64_t
+usable(const struct store *st)
+{
+	return atomic_load_explicit(&st->limit, memory_order_relaxed) -
+	    atomic_load_explicit(&st->squeeze, memory_order_relaxed);
+}
 
 /* Tries to take `want` bytes from the limit as credit. */
 static bool
 take_credit(struct store_local *l, int64_t want)
 {
 	struct store *st = l->store;
-	int64_t limit = atomic_load_explicit(&st->limit, memory_order_relaxed) -
-	    atomic_load_explicit(&st->squeeze, memory_order_relaxed);
-	int64_t used = atomic_fetch_add_explicit(&st->used, want,
-			   memory_order_relaxed) +
-	    want;
 
-	if (used <= limit) {
+	atomic_fetch_add_explicit(&st->used, want, memory_order_relaxed);
+	if (store_account(st) <= usable(st)) {
 		l->credit += want;
 		return true;
 	}
@@ -199,8 +213,6 @@ take_from(struct store_local *l, struct shard *s, int64_t need, rel_time now)
 	     (int64_t)(before - s->bytes) < need;
 	     n++)
 		found = shard_evict(s, l, now);
-	if (atomic_load_explicit(&l->store->compact, memory_order_relaxed))
-		sweep_compact(s, COMPACT_BATCH);
 	return found != EVICT_NOTHING;
 }
 
@@ -212,13 +224,14 @@ evict_some(struct store_local *l, int64_t need, rel_time now)
 
 	for (unsigned tried = 0; tried < st->shards; tried++) {
 		struct shard *s = &st->shard[l->cursor++ % st->shards];
-		int64_t before = l->credit;
+		size_t before;
 		bool more;
 
 		shard_lock(s);
-		more = take_from(l, s, need, now);
+		before = s->bytes;
+		more = take_from(l, s, need, now) || s->bytes < before;
 		shard_unlock(s, l);
-		if (more || l->credit > before)
+		if (more)
 			return true;
 	}
 	return false;
@@ -254,33 +267,91 @@ static bool
 reclaim(struct store_local *l, rel_time now)
 {
 	struct store *st = l->store;
-	int64_t before = l->credit;
-	bool done = true;
+	bool done = true, freed = false;
 
-	for (unsigned i = 0; i < st->shards && l->credit <= before; i++) {
+	for (unsigned i = 0; i < st->shards && !freed; i++) {
 		struct shard *s = &st->shard[l->cursor++ % st->shards];
+		size_t before;
 
 		shard_lock(s);
+		before = s->bytes;
 		done &= sweep_dead(s, l, now, SWEEP_BATCH);
+		freed = s->bytes < before;
 		shard_unlock(s, l);
 	}
-	return !done || l->credit > before;
+	return !done || freed;
 }
 
-/* Who takes memory pays for it while pages are thinly used. */
-static void
-help_compact(struct store_local *l)
+/* The last resort: what this thread keeps may be all that is in its slab. */
+static bool
+scrape(struct store_local *l)
+{
+	struct slabs *slabs = l->store->slabs;
+	int64_t before;
+
+	if (slabs == NULL)
+		return false;
+	before = slabs_bytes(slabs);
+	slab_cache_empty(&l->slabs);
+	return slabs_bytes(slabs) < before || compact(l);
+}
+
+/* Frees some `need` bytes; false when all that can go has gone. */
+static bool
+make_room(struct store_local *l, int64_t need, enum compact_part part,
+    rel_time now)
 {
 	struct store *st = l->store;
-	unsigned batches = atomic_load_explicit(&st->compact,
-	    memory_order_relaxed);
-	struct shard *s;
 
-	for (; UNLIKELY(batches > 0); batches--) {
-		s = &st->shard[l->cursor++ % st->shards];
-		shard_lock(s);
-		sweep_compact(s, COMPACT_BATCH);
-		shard_unlock(s, l);
+	if (compact_is_due(st, part) && compact(l))
+		return true;
+	if (st->evict && compact_is_due(st, COMPACT_FOR_REGION) &&
+	    compact_rare(l, now))
+		return true;
+	if (st->evict ? evict_or_give_up(l, need, now) : reclaim(l, now))
+		return true;
+	return scrape(l);
+}
+
+/* Credit of `need` bytes, paid for by others if need be. */
+static bool
+raise_credit(struct store_local *l, int64_t need, rel_time now)
+{
+	struct store *st = l->store;
+	int64_t step = atomic_load_explicit(&st->credit_step,
+	    memory_order_relaxed);
+
+	if (UNLIKELY(
+		need > atomic_load_explicit(&st->limit, memory_order_relaxed)))
+		return false;
+	while (UNLIKELY(l->credit < need)) {
+		int64_t missing = need - l->credit;
+
+		if (take_credit(l, missing + step) || take_credit(l, missing))
+			break;
+		if (!make_room(l, missing, COMPACT_FOR_OTHERS, now))
+			return false;
+	}
+	return true;
+}
+
+/* A region of class `c` in the thread's cache. */
+static bool
+raise_region(struct store_local *l, unsigned c, rel_time now)
+{
+	struct store *st = l->store;
+	int64_t batch = (int64_t)st->slabs->cls[c].batch *
+	    st->slabs->cls[c].size;
+
+	for (;;) {
+		int64_t room = usable(st) -
+		    atomic_load_explicit(&st->used, memory_order_relaxed);
+
+		/* Out of memory is for store_item_new() to say. */
+		if (slab_fill(&l->slabs, c, room) != SLAB_SHORT)
+			return true;
+		if (!make_room(l, batch, COMPACT_FOR_REGION, now))
+			return false;
 	}
 }
 
@@ -288,25 +359,15 @@ bool
 store_reserve(struct store_local *l, size_t size, rel_time now)
 {
 	struct store *st = l->store;
-	int64_t need = (int64_t)arena_true_size(size);
+	unsigned c;
 
-	if (UNLIKELY(
-		need > atomic_load_explicit(&st->limit, memory_order_relaxed)))
+	if (!store_has_slab(st, size))
+		return raise_credit(l, (int64_t)arena_item_size(size), now);
+	/* Tables may have grown. */
+	if (UNLIKELY(l->credit < 0) && !raise_credit(l, 0, now))
 		return false;
-	while (UNLIKELY(l->credit < need)) {
-		int64_t step = atomic_load_explicit(&st->credit_step,
-		    memory_order_relaxed);
-		int64_t missing = need - l->credit;
-
-		if (take_credit(l, missing + step) || take_credit(l, missing)) {
-			help_compact(l);
-			break;
-		}
-		if (st->evict ? !evict_or_give_up(l, missing, now) :
-				!reclaim(l, now))
-			return false;
-	}
-	return true;
+	c = slab_class_of(size);
+	return LIKELY(slab_is_ready(&l->slabs, c)) || raise_region(l, c, now);
 }
 
 void
@@ -316,11 +377,10 @@ store_settle(struct store_local *l, rel_time now)
 
 	return_credit(l);
 	/* Bounded, so that a much lower limit does not hold up the end. */
-	for (int i = 0; st->evict && i < SETTLE_BATCHES; i++) {
-		int64_t over = atomic_load(&st->used) +
-		    atomic_load(&st->squeeze) - atomic_load(&st->limit);
+	for (int i = 0; i < SETTLE_BATCHES; i++) {
+		int64_t over = store_account(st) - usable(st);
 
-		if (over <= 0 || !evict_or_give_up(l, over, now))
+		if (over <= 0 || !make_room(l, over, COMPACT_FOR_OTHERS, now))
 			break;
 		store_local_done(l);
 	}
@@ -330,13 +390,16 @@ struct item *
 store_item_new(struct store_local *l, const struct item_spec *spec)
 {
 	size_t size = item_size_for(spec);
-	void *memory = arena_alloc(size);
+	bool slab = store_has_slab(l->store, size);
+	void *memory = LIKELY(slab) ? slab_alloc(&l->slabs, size) :
+				      arena_alloc_item(size);
 
-	if (memory == NULL) {
+	if (UNLIKELY(memory == NULL)) {
 		COUNT(l->counters, malloc_fails);
 		return NULL;
 	}
-	l->credit -= (int64_t)arena_true_size(size);
+	if (!slab)
+		l->credit -= (int64_t)arena_item_size(size);
 	return item_init(memory, spec);
 }
 
@@ -345,8 +408,12 @@ item_free(struct store_local *l, struct item *it)
 {
 	size_t size = item_size(it);
 
-	arena_free(it, size);
-	l->credit += (int64_t)arena_true_size(size);
+	if (LIKELY(store_has_slab(l->store, size))) {
+		slab_free(&l->slabs, it, size);
+		return;
+	}
+	arena_free_item(it, size);
+	l->credit += (int64_t)arena_item_size(size);
 }
 
 void
@@ -465,16 +532,6 @@ sweep_shard(struct shard *s, struct store_local *l, rel_time now,
 }
 
 static void
-compact_shard(struct shard *s, struct store_local *l, uint32_t work)
-{
-	for (; work >= COMPACT_BATCH; work -= COMPACT_BATCH) {
-		shard_lock(s);
-		sweep_compact(s, COMPACT_BATCH);
-		shard_unlock(s, l);
-	}
-}
-
-static void
 shrink_shard(struct shard *s, struct store_local *l)
 {
 	bool more = true;
@@ -487,8 +544,7 @@ shrink_shard(struct shard *s, struct store_local *l)
 }
 
 void
-store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
-    uint32_t compact)
+store_keep_house(struct store_local *l, rel_time now, uint32_t sweep)
 {
 	struct store *st = l->store;
 
@@ -496,8 +552,6 @@ store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
 		look_again(&st->shard[i], l);
 		sweep_shard(&st->shard[i], l, now, sweep / st->shards);
 		shrink_shard(&st->shard[i], l);
-		if (atomic_load(&st->compact))
-			compact_shard(&st->shard[i], l, compact / st->shards);
 	}
 }
 
@@ -513,7 +567,6 @@ add_shard(struct store_sums *sums, struct shard *s)
 	sums->table_bytes += s->table.bytes + s->evict.bytes;
 	sums->buckets += table_buckets(&s->table);
 	sums->passes += s->sweep.passes;
-	sums->moved += s->sweep.moved;
 	for (int i = 0; i < SHARD_COUNTER_COUNT; i++)
 		sums->counted[i] += s->counted[i];
 	for (int i = 0; i < SIZECLASS_COUNT; i++) {

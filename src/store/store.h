@@ -26,6 +26,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/feed.h"
+#include "store/arena.h"
 #include "store/clocks.h"
 #include "store/shard.h"
 
@@ -34,10 +35,11 @@ enum { STORE_FEED_EVICTIONS = 1 << 2 };
 #define STORE_SEQ_END ((uint64_t)1 << 43)
 
 struct store_config {
-	size_t limit;                    /* bytes */
-	unsigned shards;                 /* a power of two, at most 256 */
-	bool evict;                      /* false: refuse instead of evicting */
-	struct feed *feed;               /* events; may be NULL */
+	size_t limit;      /* bytes */
+	unsigned shards;   /* a power of two, at most 256 */
+	bool evict;        /* false: refuse instead of evicting */
+	bool slabs;        /* items from slabs; else each from the arena */
+	struct feed *feed; /* events; may be NULL */
 	uint32_t clock_slots, tag_slots; /* see clocks_init() */
 	uint32_t token_max;              /* s */
 	bool keep_dead_tags;             /* a planted fault: tags never kill */
@@ -47,6 +49,7 @@ struct store {
 	struct shard *shard;
 	unsigned shards;
 	unsigned shard_shift; /* hash >> shard_shift is the shard */
+	struct slabs *slabs;  /* NULL: the arena has the items */
 	struct feed *feed;
 	bool evict;
 	bool keep_dead_tags;
@@ -56,11 +59,12 @@ struct store {
 	_Atomic uint64_t flush_clock;
 	_Atomic rel_time flush_at; /* pending flush_all, 0 none */
 	_Atomic rel_time flushed;  /* when it last took effect, 0 never */
-	CACHE_ALIGNED _Atomic int64_t used; /* bytes, with all credit */
-	_Atomic int64_t limit;              /* bytes */
-	_Atomic int64_t squeeze;            /* bytes of the limit not to use */
-	_Atomic unsigned compact;           /* 0, or how urgently: batches */
-	_Atomic int64_t credit_step;        /* bytes reserved ahead */
+	CACHE_ALIGNED _Atomic int64_t
+	    used;                    /* bytes beside slabs, with credit */
+	_Atomic int64_t limit;       /* bytes */
+	_Atomic int64_t squeeze;     /* bytes of the limit not to use */
+	_Atomic uint64_t moved;      /* items, out of thin slabs */
+	_Atomic int64_t credit_step; /* bytes reserved ahead */
 	_Atomic uint64_t base[SHARD_COUNTER_COUNT]; /* sums at the last reset */
 	CACHE_ALIGNED struct trial_votes votes;     /* on what to evict */
 };
@@ -70,10 +74,33 @@ struct store_sums {
 	uint64_t items, bytes, tagged;
 	uint64_t table_bytes, buckets; /* with what eviction keeps */
 	uint64_t tag_reclaimed;
-	uint64_t passes, moved; /* of the sweep; items compacted */
+	uint64_t passes;                       /* of the sweep */
 	uint64_t counted[SHARD_COUNTER_COUNT]; /* since the last reset */
 	struct sizeclass cls[SIZECLASS_COUNT];
 };
+
+/* Whether items of that size come from slabs. */
+static inline bool
+store_has_slab(const struct store *st, size_t size)
+{
+	return LIKELY(st->slabs != NULL) && size <= SLAB_ITEM_MAX;
+}
+
+/* The bytes that an item of that size takes. */
+static inline size_t
+store_item_cost(const struct store *st, size_t size)
+{
+	return store_has_slab(st, size) ? slab_region(size) :
+					  arena_item_size(size);
+}
+
+/* What counts against the limit: all that is taken, with threads' credit. */
+static inline int64_t
+store_account(const struct store *st)
+{
+	return atomic_load_explicit(&st->used, memory_order_relaxed) +
+	    (st->slabs != NULL ? slabs_bytes(st->slabs) : 0);
+}
 
 /* NULL when out of memory.  store_free(): no thread uses it any more. */
 struct store *store_new(const struct store_config *config) MUST_USE;
@@ -143,12 +170,10 @@ void store_bury(struct store_local *l);
 void store_settle(struct store_local *l, rel_time now);
 
 /*
- * Sweeps up to `sweep` buckets of all shards for the dead and, if pages are
- * thinly used, compacts that much (see sweep_compact()); for the maintenance
+ * Sweeps up to `sweep` buckets of all shards for the dead; for the maintenance
  * thread.
  */
-void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep,
-    uint32_t compact);
+void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep);
 
 /*
  * flush_all: at once, or when the time has come (0 cancels).  What began before

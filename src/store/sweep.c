@@ -6,16 +6,10 @@
 
 #include "store/sweep.h"
 
-#include <string.h>
-
 #include "base/check.h"
-#include "store/arena.h"
 #include "store/store.h"
 
-enum {
-	MOVE_MAX = 16 * 1024, /* bytes of an item worth moving */
-	TAGS_PAUSE = 4,       /* times what the last pass took */
-};
+enum { TAGS_PAUSE = 4 /* times what the last pass took */ };
 
 bool
 sweep_awaits_tags(const struct shard *s)
@@ -147,54 +141,4 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 		w->aged = w->began;
 	w->passes++;
 	return w->swept == now;
-}
-
-/* Copies an item into a fuller region, unless a reader refers to it. */
-static void
-move_if_thin(struct sweep *w, struct place at, struct item *it)
-{
-	size_t size = item_size(it);
-	struct item *copy;
-
-	if (size > MOVE_MAX || !arena_is_thin(it, size) || item_is_held(it))
-		return;
-	copy = arena_alloc_dense(size);
-	if (copy == NULL)
-		return;
-	memcpy((void *)copy, it, size);
-	table_replace(at, copy, slot_position(at.bucket, at.slot));
-	arena_free_dense(it, size);
-	w->moved++;
-}
-
-/* Returns how many items were looked at. */
-static uint32_t
-compact_bucket(struct sweep *w, struct bucket *b)
-{
-	uint32_t looked = 0;
-
-	for (; b != NULL; b = table_next(b))
-		for (int k = 0; k < TABLE_SLOTS; k++) {
-			struct item *it = slot_item(b, k);
-
-			if (it == NULL)
-				continue;
-			move_if_thin(w, (struct place){ b, k }, it);
-			looked++;
-		}
-	return looked;
-}
-
-void
-sweep_compact(struct shard *s, uint32_t work)
-{
-	struct sweep *w = &s->sweep;
-
-	for (uint32_t done = 0; done < work; done++) {
-		if (w->compact_bucket >= table_buckets(&s->table))
-			w->compact_bucket = 0;
-		done += SWEEP_LOOK *
-		    compact_bucket(w,
-			table_bucket(&s->table, w->compact_bucket++));
-	}
 }

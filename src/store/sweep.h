@@ -2,15 +2,10 @@
 /*
  * sweep.h - the walk over a shard that gives memory back.
  *
- * There are two.  One removes the dead: what the timing wheel (expire.h) has
- * passed and, after a flush, what was flushed.  The other compacts: when the
- * allocator holds many half-empty pages it moves items out of the thinnest, so
- * that these can be given back.  Moving is safe because an item that only the
- * table refers to is seen by nobody else, and copying it changes nothing.
- *
- * Both go on a few buckets at a time.  The maintenance thread drives them; a
- * thread that needs memory helps, so that the dead go before the living and
- * pages do not grow thin faster than they are emptied.
+ * It removes the dead: what the timing wheel (expire.h) has passed and, after a
+ * flush, what was flushed.  It goes on a few buckets at a time: the maintenance
+ * thread drives it, and a thread that needs memory helps, so that the dead go
+ * before the living.
  *
  * The shard's lock guards the state and is held by the caller.
  *
@@ -25,8 +20,6 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "store/expire.h"
-
-enum { SWEEP_LOOK = 8 /* what asking the allocator costs, in buckets */ };
 
 struct shard;
 struct store_local;
@@ -46,9 +39,6 @@ struct sweep {
 	rel_time began;   /* when this pass did */
 	rel_time tags_at; /* no pass for tags before that */
 	uint64_t passes;  /* completed */
-
-	uint32_t compact_bucket;
-	uint64_t moved; /* items, ever */
 };
 
 /*
@@ -60,11 +50,5 @@ bool sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 
 /* Whether there may be items of tags that died since the last pass. */
 bool sweep_awaits_tags(const struct shard *s);
-
-/*
- * Moves items of the next buckets out of thin regions: `work` buckets, of which
- * each item looked at counts for SWEEP_LOOK.
- */
-void sweep_compact(struct shard *s, uint32_t work);
 
 #endif

@@ -73,3 +73,7 @@ shell_scripts += tests/bench/stampede
 bench-stampede: leasecached$(EXEEXT) tests/bench/bench_stampede$(EXEEXT)
 	$(srcdir)/tests/bench/stampede ./leasecached$(EXEEXT) \
 	    tests/bench/bench_stampede$(EXEEXT) bench-results
+
+# Items in a GiB of resident memory; what sizes that shift do to memory and hits.
+# Each takes the paths of a server and of one to compare it with.
+EXTRA_DIST += tests/bench/density tests/bench/churn tests/bench/server.py

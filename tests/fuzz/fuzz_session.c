@@ -34,8 +34,8 @@ enum event {
 	PIECE,    /* what follows comes later: 0xff 0x00 */
 	A_SECOND, /* the clock moves on */
 	AN_HOUR,
-	SWEEP,   /* a pass of the sweep */
-	COMPACT, /* one that moves items */
+	SWEEP, /* a pass of the sweep */
+	CREEP, /* one in small steps */
 	OTHER_CLIENT,
 	RECONNECT, /* the client goes, and comes again */
 	SETTLE,    /* what the maintenance thread does */
@@ -148,12 +148,6 @@ begin(struct play *p, const uint8_t *s)
 		connect(p, i, s);
 }
 
-static bool
-is_thin(const void *p, size_t size)
-{
-	return ((uintptr_t)p >> 5 ^ size) % 2;
-}
-
 /* A turn of the worker: waits end, and sessions go on. */
 static void
 collect(struct play *p)
@@ -225,8 +219,8 @@ happen(struct play *p, uint8_t event, const uint8_t *s)
 		pass(p, event % EVENTS == A_SECOND ? 1000 : 3600000);
 		break;
 	case SWEEP:
-	case COMPACT:
-		rig_sweep(r, 50, event % EVENTS == COMPACT ? 3000 : 0);
+	case CREEP:
+		rig_sweep(r, event % EVENTS == CREEP ? 1 : 50);
 		break;
 	case OTHER_CLIENT:
 		p->client = (p->client + 1) % CLIENTS;
@@ -282,7 +276,7 @@ end(struct play *p)
 	check_leases(p);
 	CHECK(rig_is_sane(&p->rig, 0));
 	store_flush(p->rig.store, p->rig.x.now);
-	rig_sweep(&p->rig, 1000, 0);
+	rig_sweep(&p->rig, 1000);
 	for (unsigned i = 0; i < p->rig.store->shards; i++)
 		CHECK(p->rig.store->shard[i].table.items == 0);
 	rig_close(&p->rig);
@@ -297,7 +291,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < SETTINGS || size > INPUT_MAX)
 		return 0;
-	fake_arena_set_thin(is_thin);
 	begin(&p, data);
 	while (at < stop) {
 		const uint8_t *mark = memchr(at, MARK, (size_t)(stop - at));
