@@ -15,6 +15,7 @@ rows: name, ours, peer, ratio, goal, with tabs; see report.hook_rows().
 import csv
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 
@@ -35,11 +36,18 @@ def output_of(name, *args):
     if not os.access(program, os.X_OK):
         say(f'SKIP: there is no tests/bench/{name}')
         return None
-    done = subprocess.run([program, *map(str, args)], stdout=subprocess.PIPE,
-                          text=True)
-    if done.returncode != 0:
-        raise Bad(f'{name}: exit status {done.returncode}')
-    return done.stdout
+    say(f'{name}: some minutes')
+    with subprocess.Popen([program, *map(str, args)], text=True,
+                          stdout=subprocess.PIPE) as process:
+        try:
+            text = process.communicate()[0]
+        except BaseException:
+            process.send_signal(signal.SIGINT)  # it stops its servers
+            process.wait()
+            raise
+    if process.returncode != 0:
+        raise Bad(f'{name}: exit status {process.returncode}')
+    return text
 
 
 def numbers_of(text, least):
