@@ -69,6 +69,10 @@ num_print(char *out, uint64_t v)
 	char buf[NUM_MAX];
 	size_t at = sizeof(buf);
 
+	if (v < 10) {
+		*out = (char)('0' + v); /* client flags mostly */
+		return 1;
+	}
 	while (v >= 100) {
 		at -= 2;
 		memcpy(buf + at, pairs + v % 100 * 2, 2);

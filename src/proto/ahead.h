@@ -22,7 +22,7 @@
 struct cache;
 
 enum {
-	AHEAD_MAX = 32, /* requests looked ahead at a time, of all */
+	AHEAD_MAX = 32,            /* requests looked ahead at a time, of all */
 	AHEAD_BYTES = 1024 * 1024, /* of items and tables; below, no use */
 };
 

@@ -40,13 +40,13 @@ token_last(const char *line, size_t len)
 bool
 tokens_are_keys(const char *p, const char *end)
 {
-	struct token t = token_next(&p, end);
+	struct token t;
 
-	if (t.len == 0)
-		return false;
-	if (end - t.p <= KEY_MAX)
-		return true; /* nor can a part of it be too long */
-	for (; t.len > 0; t = token_next(&p, end))
+	while (p < end && *p == ' ')
+		p++;
+	if (end - p <= KEY_MAX)
+		return p < end; /* no part of it can be too long */
+	for (t = token_next(&p, end); t.len > 0; t = token_next(&p, end))
 		if (t.len > KEY_MAX)
 			return false;
 	return true;
