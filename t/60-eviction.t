@@ -144,7 +144,7 @@ SKIP: {
 	my $s = raw_client($srv->port);
 	my %answers;
 
-	store($s, 400, map { "small$_" } 1 .. 150000);
+	store($s, 400, map { "small$_" } 1 .. 170000);
 	cmp_ok(stats_of($s)->{evictions}, '>', 0, 'full of small items');
 	for my $i (1 .. 12) {
 		my $size = (1 + $i % 3) * 4000000;

@@ -65,6 +65,18 @@ struct job {
 	rel_time now;
 };
 
+/*
+ * Nobody has read it, and since it came as many items were stored as there are:
+ * it is near its end, whatever the policy.
+ */
+static bool
+is_old(const struct shard *s, const struct item *it) REQUIRES(s->lock)
+{
+	return !(it->word & ITEM_FETCHED) &&
+	    store_seq(s->store) - item_stored(it) >
+	    s->table.items * s->store->shards;
+}
+
 /* False if the item is not there, or held. */
 static bool
 move(struct job *j, struct shard *s, const struct key *key, char *from,
@@ -74,6 +86,8 @@ move(struct job *j, struct shard *s, const struct key *key, char *from,
 	struct item *it = table_find(&s->table, key, &at);
 
 	if ((char *)it != from || item_is_held(it))
+		return false;
+	if (j->evict && !is_old(s, it))
 		return false;
 	if (j->evict) {
 		shard_evict_at(s, j->l, key->hash, at, j->now);

@@ -30,7 +30,10 @@ bool compact_is_due(const struct store *st, enum compact_part part);
  */
 bool compact(struct store_local *l);
 
-/* Evicts the few items of a slab that are left of a size that became rare. */
+/*
+ * Evicts the few items of a slab that are left of a size that became rare, if
+ * they are old and were never read.
+ */
 bool compact_rare(struct store_local *l, rel_time now);
 
 #endif

@@ -161,6 +161,7 @@ put(struct slabs *all, struct slab_class *c, struct slab *s, char *p)
 	}
 	unlist(c, s);
 	push(s, p);
+	atomic_store_explicit(&c->stuck, false, memory_order_relaxed);
 	bump(&c->free, 1);
 	add(&all->free_bytes, c->size);
 	if (s->live == 0) {
@@ -352,7 +353,8 @@ rarest(struct slabs *all)
 		    memory_order_relaxed);
 
 		if (free * c->size <= most ||
-		    (regions - free) * RARE_PART > regions)
+		    (regions - free) * RARE_PART > regions ||
+		    atomic_load_explicit(&c->stuck, memory_order_relaxed))
 			continue;
 		best = c;
 		most = free * c->size;
@@ -388,12 +390,43 @@ slab_victim(struct slabs *all)
 	return c != NULL ? take_victim(all, c, false) : NULL;
 }
 
+/* As many as emptiest() looks at. */
+static void
+forget_tries(struct slab *s)
+{
+	for (int n = 0; s != NULL && n < VICTIMS_LOOKED_AT; n++) {
+		s->tried = false;
+		s = s->next;
+	}
+}
+
+/* When all have been tried, the next round begins. */
+static void
+try_all_again(struct slabs *all)
+{
+	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
+		struct slab_class *c = &all->cls[i];
+
+		if (!atomic_load_explicit(&c->stuck, memory_order_relaxed))
+			continue;
+		lock_take(&c->lock);
+		for (int k = 0; k < SLAB_FULLNESS; k++)
+			forget_tries(c->partial[k]);
+		atomic_store(&c->stuck, false);
+		lock_drop(&c->lock);
+	}
+}
+
 struct slab *
 slab_victim_rare(struct slabs *all)
 {
 	struct slab_class *c = rarest(all);
 
-	return c != NULL ? take_victim(all, c, true) : NULL;
+	if (c == NULL) {
+		try_all_again(all);
+		return NULL;
+	}
+	return take_victim(all, c, true);
 }
 
 bool
@@ -409,6 +442,7 @@ slab_victim_done(struct slabs *all, struct slab *s)
 	if (empty) {
 		release(all, c, s);
 	} else {
+		atomic_store_explicit(&c->stuck, true, memory_order_relaxed);
 		count_slab(all, c, s, 1);
 		list(c, s);
 	}

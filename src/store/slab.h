@@ -58,6 +58,7 @@ struct CACHE_ALIGNED slab_class {
 	uint32_t slabs;
 	/* written under lock */
 	_Atomic uint32_t regions, free; /* of all slabs but victims */
+	_Atomic bool stuck; /* what lives in its slabs stays, until some goes */
 };
 
 struct slabs {
