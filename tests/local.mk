@@ -56,7 +56,9 @@ unit_tests += tests/test_table_size
 unit_tests += tests/test_text
 unit_tests += tests/test_token
 unit_tests += tests/test_tombs
+unit_tests += tests/test_trial
 unit_tests += tests/test_uri
+unit_tests += tests/test_weigh
 
 # Several threads on one cache; with a sanitizer they show what one can't.
 unit_tests += tests/stress_lease
@@ -79,7 +81,7 @@ tests_test_compact_SOURCES = tests/test_compact.c $(fake_arena)
 duo = tests/duo.c tests/duo.h
 tests_test_lease_SOURCES = tests/test_lease.c $(duo)
 tests_test_lease_wait_SOURCES = tests/test_lease_wait.c $(duo)
-tests_test_evict_SOURCES = tests/test_evict.c $(fake_arena)
+tests_test_evict_SOURCES = tests/test_evict.c $(duo) $(fake_arena)
 command_line = tests/command_line.c tests/command_line.h
 tests_test_option_SOURCES = tests/test_option.c $(command_line)
 tests_test_option_lease_SOURCES = tests/test_option_lease.c $(command_line)

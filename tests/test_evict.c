@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "duo.h"
 #include "fake_arena.h"
 #include "rig.h"
 #include "rng.h"
@@ -335,32 +336,6 @@ victims_come_from_the_lowest_levels(void)
 	free(p);
 }
 
-/* What is worth twice as much as what goes loses half of it, and so on. */
-static void
-what_stays_sinks_by_what_goes(void)
-{
-	enum { N = 4000 };
-
-	for (unsigned above = 0; above < 60; above += 5) {
-		uint32_t dice = 1;
-		double sum = 0, want;
-
-		for (int i = 0; i < N; i++) {
-			dice = dice * 1103515245 + 12345;
-			sum += (double)weigh_worth(weigh_sunken(WEIGH_SMALL,
-			    (uint8_t)(100 + above), 100, dice >> 8));
-		}
-		want = (double)weigh_worth((uint8_t)(100 + above)) -
-		    (double)weigh_worth(100);
-		unit_note("%u above: %.0f, should be %.0f", above, sum / N,
-		    want);
-		CHECK(sum / N > want * 0.9 - 100 && sum / N < want * 1.1 + 100);
-		CHECK(weigh_sunken(WEIGH_LASTING, (uint8_t)(100 + above), 100,
-			  0) >= 99 + above);
-	}
-	unit_note("%s", "");
-}
-
 /* A pool with items that are held, below others that are not. */
 static struct pool *
 pool_with_held_items(unsigned held, unsigned cold, unsigned hot)
@@ -618,15 +593,69 @@ a_loop_larger_than_the_cache_hits(void)
 	rig_close(&r);
 }
 
+/* The level of what a fill stored after that long, as `ms C` does it. */
+static unsigned
+level_after(const char *text, uint64_t ms)
+{
+	struct item_extra extra = { .born = true };
+	struct item_spec spec = { .key = rig_key(text), .extra = &extra };
+	struct shard *s = store_shard(duo_one.store, spec.key.hash);
+	uint64_t token = duo_grant(&duo_one, text, 60000);
+	struct stored out;
+	struct place at;
+	enum result why;
+	struct item *it;
+
+	duo_pass(ms);
+	it = cache_prepare(&duo_one.cache, &duo_one.local, &spec, duo_one.x.now,
+	    &why);
+	REQUIRE(it != NULL);
+	why = cache_store(&duo_one.cache, &duo_one.local, &spec.key, it,
+	    &(struct store_spec){ .compare = true, .cas = token },
+	    duo_one.x.now, &out);
+	CHECK_EQ(why, RESULT_STORED);
+	REQUIRE(table_find(&s->table, &spec.key, &at) == it);
+	return slot_level(at.bucket, at.slot);
+}
+
+static void
+a_fill_is_weighed_with_its_load(void)
+{
+	static const char *const key[] = { "a", "b", "c", "d", "e", "f" };
+	unsigned cheap = 0, dear = 0;
+
+	/* two shards, each with a mean of its own */
+	duo_begin(NULL);
+	for (int i = 0; i < 6; i++)
+		level_after(key[i], 100);
+	for (int i = 0; i < 6; i++) {
+		struct key k = rig_key(key[i]);
+		uint32_t size;
+
+		cache_delete(&duo_one.cache, &duo_one.local, &k,
+		    &(struct delete_spec){ .compare = false }, duo_one.x.now,
+		    &size);
+		if (i % 2)
+			dear += level_after(key[i], 1000);
+		else
+			cheap += level_after(key[i], 10);
+	}
+	unit_note("cheap %u, dear %u", cheap / 3, dear / 3);
+	CHECK(dear > cheap + 3 * 2 * WEIGH_DOUBLING);
+	unit_note("%s", "");
+	duo_end();
+}
+
 UNIT("evict", TEST(small_items_are_worth_more),
     TEST(each_hit_lifts_up_to_a_bound), TEST(what_takes_its_place_has_its_hits),
     TEST(dear_items_are_worth_more), TEST(an_item_that_comes_back_has_its_hits),
     TEST(an_empty_table_has_no_victim), TEST(the_last_of_all_levels_go_too),
     TEST(victims_come_from_the_lowest_levels),
-    TEST(what_stays_sinks_by_what_goes), TEST(what_readers_hold_is_passed_over),
+    TEST(what_readers_hold_is_passed_over),
     TEST(what_is_above_the_held_goes_in_order),
     TEST(hits_do_not_keep_the_hand_from_getting_round),
     TEST(counts_agree_with_the_table_at_all_times),
     TEST(hit_items_survive_a_scan), TEST(small_items_outlive_large_ones),
     TEST(what_was_just_stored_is_there),
-    TEST(a_loop_larger_than_the_cache_hits))
+    TEST(a_loop_larger_than_the_cache_hits),
+    TEST(a_fill_is_weighed_with_its_load))

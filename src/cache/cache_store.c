@@ -246,6 +246,8 @@ publish(struct storing *g, struct stored *out) REQUIRES(g->st.s->lock)
 	if (g->lease != NULL && g->lease->token == g->token &&
 	    g->st.l->now_ms > g->lease->granted)
 		load_ms = (uint32_t)(g->st.l->now_ms - g->lease->granted);
+	if (load_ms > 0) /* eviction weighs it */
+		item_set_birth(g->it, g->seq, load_ms);
 	if (g->spec->versioned && g->token == 0 && g->old.item != NULL)
 		/* For the floor that follows, what is replaced is gone. */
 		clocks_move_key(&g->st.c->store->clocks, g->st.key->hash,

@@ -13,7 +13,18 @@
 #include "base/uri.h"
 #include "store/store.h"
 
-enum { ACTIVE_SECONDS = 60 };
+enum { ACTIVE_SECONDS = 60, TRIAL_PART = 64 };
+
+/* Some shards have a trial, as long as they take little of the memory. */
+static bool
+has_trial(const struct shard *s)
+{
+	size_t n = (size_t)(s - s->store->shard) + 1;
+
+	return n <= TRIAL_SHARDS &&
+	    n * sizeof(struct trial) * TRIAL_PART <=
+	    (size_t)atomic_load(&s->store->limit);
+}
 
 bool
 shard_init(struct shard *s, struct store *store)
@@ -21,7 +32,7 @@ shard_init(struct shard *s, struct store *store)
 	s->store = store;
 	if (!table_init(&s->table))
 		return false;
-	evict_init(&s->evict, &store->votes, s - store->shard < TRIAL_SHARDS);
+	evict_init(&s->evict, &store->votes, has_trial(s));
 	lock_init(&s->lock, LOCK_SHARD);
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "store/trial.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -125,18 +126,29 @@ lower(struct trial_model *m)
 	m->sunken = 0;
 }
 
+/* The item that is worth least; there must be one. */
+static int
+lowest(const struct trial_model *m)
+{
+	float worth = FLT_MAX;
+	int least = 0;
+
+	for (int i = 0; i < TRIAL_KEYS; i++)
+		if (m->worth[i] >= 0 && m->worth[i] < worth) {
+			worth = m->worth[i];
+			least = i;
+		}
+	return least;
+}
+
 static void
 make_room(struct trial *t, enum weigh_way way, double room)
 {
 	struct trial_model *m = &t->model[way];
 
 	while (m->used > room && m->items > 0) {
-		int least = -1;
+		int least = lowest(m);
 
-		for (int i = 0; i < TRIAL_KEYS; i++)
-			if (m->worth[i] >= 0 &&
-			    (least < 0 || m->worth[i] < m->worth[least]))
-				least = i;
 		m->sunken += (m->worth[least] - m->sunken) *
 		    weigh_sinks(way, m->items);
 		leave(t, m, least);

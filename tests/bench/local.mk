@@ -77,3 +77,25 @@ bench-stampede: leasecached$(EXEEXT) tests/bench/bench_stampede$(EXEEXT)
 # Items in a GiB of resident memory; what sizes that shift do to memory and hits.
 # Each takes the paths of a server and of one to compare it with.
 EXTRA_DIST += tests/bench/density tests/bench/churn tests/bench/server.py
+
+# Traces, replayed here and on memcached at equal resident memory; see the head
+# of traces.py for what can be set.
+EXTRA_PROGRAMS += tests/bench/bench_replay
+tests_bench_bench_replay_SOURCES = tests/bench/bench_replay.c
+tests_bench_bench_replay_LDADD = -lm
+CLEANFILES += tests/bench/bench_replay$(EXEEXT) tests/bench/warp.so
+CLEANFILES += bench-results/traces.csv bench-results/traces.txt
+
+EXTRA_DIST += tests/bench/traces.py tests/bench/warp.c
+
+tests/bench/warp.so: tests/bench/warp.c
+	$(AM_V_CC)$(CC) -std=gnu17 -O2 -shared -fPIC -o $@ \
+	    $(srcdir)/tests/bench/warp.c
+
+.PHONY: bench-traces
+bench-traces: leasecached$(EXEEXT) tests/bench/bench_replay$(EXEEXT) \
+		tests/bench/warp.so
+	@if ! command -v python3 >/dev/null; then \
+		echo "make $@: SKIP: there is no python3"; \
+	else python3 -B $(srcdir)/tests/bench/traces.py \
+		./leasecached$(EXEEXT) tests/bench bench-results; fi
