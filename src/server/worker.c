@@ -167,7 +167,8 @@ run_turns(struct worker *w)
 {
 	struct conn **last = w->ready_end;
 
-	w->exec.looks_ahead = store_used(w->server->cache.store) > AHEAD_BYTES;
+	w->exec.looks_ahead = store_account(w->server->cache.store) >
+	    AHEAD_BYTES;
 	while (run_some_turns(w, last))
 		;
 }

@@ -130,7 +130,6 @@ store_next_seq(struct store *st)
 	return seq;
 }
 
-/* The latest number. */
 static inline uint64_t
 store_seq(const struct store *st)
 {
@@ -169,10 +168,7 @@ void store_bury(struct store_local *l);
 /* Evicts until the limit holds again; for the maintenance thread. */
 void store_settle(struct store_local *l, rel_time now);
 
-/*
- * Sweeps up to `sweep` buckets of all shards for the dead; for the maintenance
- * thread.
- */
+/* Sweeps up to `sweep` buckets for the dead; for the maintenance thread. */
 void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep);
 
 /*
@@ -182,13 +178,6 @@ void store_keep_house(struct store_local *l, rel_time now, uint32_t sweep);
  */
 void store_flush(struct store *st, rel_time now);
 void store_flush_at(struct store *st, rel_time when);
-
-/* Bytes that count against the limit, with all credit. */
-static inline int64_t
-store_used(const struct store *st)
-{
-	return atomic_load_explicit(&st->used, memory_order_relaxed);
-}
 
 /* Carries out a pending flush_all; called once a batch of requests. */
 static inline bool
@@ -201,7 +190,6 @@ store_flush_is_due(const struct store *st, rel_time now)
 /* True when this call carried it out. */
 bool store_flush_due(struct store *st, rel_time now);
 
-/* cache_memlimit */
 void store_set_limit(struct store *st, size_t limit);
 
 /* Takes each shard's lock in turn. */
