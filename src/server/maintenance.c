@@ -7,7 +7,7 @@
 #include "server/maintenance.h"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,27 +17,32 @@
 
 enum {
 	TICK_MS = 20,
+	QUIET_TICKS = 100,
+	QUIET_MS = 100,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	PURGE_PART = 16,           /* of the free slabs' pages, a tick */
 	PURGE_MIN = 256 * 1024,
-	SLACK = 4 * 1024 * 1024, /* buffers may come and go for nothing */
-	WITHHOLD_PART = 3,       /* of the limit, at the most */
+	SLACK = 4 * 1024 * 1024,  /* buffers may come and go for nothing */
+	WITHHOLD_PART = 3,        /* of the limit, at the most */
+	WATCH_TICKS = 10,         /* between two looks, at the most, */
+	WATCH_BYTES = 256 * 1024, /* or as much that came or went */
 };
 
 /* Private memory of the process, 0 when the system doesn't tell. */
 static int64_t
 resident(int fd)
 {
-	char text[128];
+	char text[128], *at = text;
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
-	long long pages, shared;
+	long long pages;
 
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	if (sscanf(text, "%*s %lld %lld", &pages, &shared) != 2)
-		return 0;
-	return (int64_t)(pages - shared) * sysconf(_SC_PAGESIZE);
+	/* The whole of it, what is in RAM, and what of that is shared. */
+	(void)strtoll(at, &at, 10);
+	pages = strtoll(at, &at, 10);
+	return (int64_t)(pages - strtoll(at, NULL, 10)) * sysconf(_SC_PAGESIZE);
 }
 
 /*
@@ -74,6 +79,45 @@ watch_memory(struct maintenance *m)
 	atomic_store(&st->squeeze, other);
 }
 
+/*
+ * Asking the system and the allocator takes most of the time of a tick.  While
+ * nothing comes and goes, now and then will do.
+ */
+static bool
+must_watch(struct maintenance *m)
+{
+	int64_t account = store_account(m->local.store);
+	int64_t moved = account - m->watched_account;
+
+	if (++m->unwatched < WATCH_TICKS && moved < WATCH_BYTES &&
+	    moved > -WATCH_BYTES)
+		return false;
+	m->unwatched = 0;
+	m->watched_account = account;
+	return true;
+}
+
+/*
+ * The next tick: soon, or less so when for some seconds nothing was stored or
+ * invalidated and no lease is out, since to wake up for nothing costs more than
+ * the tick.
+ */
+static void
+set_tick(struct maintenance *m)
+{
+	struct timeval left = { 0, TICK_MS * 1000 };
+	uint64_t seq = store_seq(m->local.store);
+
+	m->quiet++;
+	if (seq != m->seen_seq || atomic_load(&m->cache->leases->records) > 0)
+		m->quiet = 0;
+	m->seen_seq = seq;
+	if (m->quiet > QUIET_TICKS)
+		left.tv_usec = QUIET_MS * 1000;
+	if (event_add(m->tick, &left) != 0)
+		log_error("can't set a timer");
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -84,7 +128,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	watch_memory(m);
+	if (must_watch(m))
+		watch_memory(m);
 	m->local.now_ms = ms;
 	cache_flush_due(m->cache, &m->local, now);
 	clocks_tick(&st->clocks, now, store_seq(st));
@@ -92,6 +137,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	store_keep_house(&m->local, now, SWEEP_BUCKETS);
 	store_settle(&m->local, now);
 	store_local_done(&m->local);
+	set_tick(m);
 }
 
 static void
@@ -117,16 +163,16 @@ run(void *arg)
 static bool
 make_events(struct maintenance *m)
 {
-	struct timeval period = { 0, TICK_MS * 1000 };
-
 	m->base = event_base_new();
 	if (m->base == NULL)
 		return false;
 	m->wake = event_new(m->base, m->mailbox.wake_fd, EV_READ | EV_PERSIST,
 	    on_wake, m);
-	m->tick = event_new(m->base, -1, EV_PERSIST, on_tick, m);
-	return m->wake != NULL && m->tick != NULL &&
-	    event_add(m->wake, NULL) == 0 && event_add(m->tick, &period) == 0;
+	m->tick = evtimer_new(m->base, on_tick, m);
+	if (m->wake == NULL || m->tick == NULL || event_add(m->wake, NULL) != 0)
+		return false;
+	set_tick(m);
+	return true;
 }
 
 static void

@@ -35,6 +35,10 @@ struct maintenance {
 
 	int statm; /* descriptor; -1: the system has no such file */
 	int64_t resident_at_start; /* bytes, before any item */
+	int64_t watched_account;   /* bytes, when memory was last looked at */
+	unsigned unwatched;        /* ticks since then */
+	uint64_t seen_seq;         /* at the last tick */
+	unsigned quiet;            /* ticks since it last moved */
 };
 
 /* False with a line logged. */
