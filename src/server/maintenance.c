@@ -22,10 +22,9 @@ enum {
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	PURGE_PART = 16,           /* of the free slabs' pages, a tick */
 	PURGE_MIN = 256 * 1024,
-	SLACK = 4 * 1024 * 1024,  /* buffers may come and go for nothing */
-	WITHHOLD_PART = 3,        /* of the limit, at the most */
-	WATCH_TICKS = 10,         /* between two looks, at the most, */
-	WATCH_BYTES = 256 * 1024, /* or as much that came or went */
+	SLACK = 4 * 1024 * 1024, /* buffers may come and go for nothing */
+	WITHHOLD_PART = 3,       /* of the limit, at the most */
+	WATCH_TICKS = 10,        /* between two looks, when quiet */
 };
 
 /* Private memory of the process, 0 when the system doesn't tell. */
@@ -81,19 +80,14 @@ watch_memory(struct maintenance *m)
 
 /*
  * Asking the system and the allocator takes most of the time of a tick.  While
- * nothing comes and goes, now and then will do.
+ * nothing is stored, now and then will do.
  */
 static bool
 must_watch(struct maintenance *m)
 {
-	int64_t account = store_account(m->local.store);
-	int64_t moved = account - m->watched_account;
-
-	if (++m->unwatched < WATCH_TICKS && moved < WATCH_BYTES &&
-	    moved > -WATCH_BYTES)
+	if (m->quiet > 0 && ++m->unwatched < WATCH_TICKS)
 		return false;
 	m->unwatched = 0;
-	m->watched_account = account;
 	return true;
 }
 

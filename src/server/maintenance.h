@@ -35,8 +35,7 @@ struct maintenance {
 
 	int statm; /* descriptor; -1: the system has no such file */
 	int64_t resident_at_start; /* bytes, before any item */
-	int64_t watched_account;   /* bytes, when memory was last looked at */
-	unsigned unwatched;        /* ticks since then */
+	unsigned unwatched;        /* ticks since memory was looked at */
 	uint64_t seen_seq;         /* at the last tick */
 	unsigned quiet;            /* ticks since it last moved */
 };
