@@ -17,7 +17,7 @@
 
 enum {
 	TICK_MS = 20,
-	QUIET_TICKS = 100,
+	QUIET_TICKS = 25,
 	QUIET_MS = 100,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	PURGE_PART = 16,           /* of the free slabs' pages, a tick */
