@@ -182,6 +182,8 @@ src_libleasecached_a_SOURCES += \
 	src/base/mailbox.h \
 	src/base/num.c \
 	src/base/num.h \
+	src/base/pages.c \
+	src/base/pages.h \
 	src/base/siphash.c \
 	src/base/siphash.h \
 	src/base/uri.c \

@@ -377,7 +377,38 @@ without_eviction_what_is_freed_serves_other_sizes(void)
 	end(&r);
 }
 
-UNIT("compact", TEST(full_slabs_are_left_alone),
+/* Regions that can't be moved, in slabs that are nearly empty. */
+static void
+what_is_kept_of_one_size_does_not_keep_others_full(void)
+{
+	struct item_spec spec = { .key = rig_key("large"), .value_len = 12000 };
+	struct item *it[60];
+	struct store_local idle;
+	struct rig r;
+
+	open_thin(&r, 8);
+	store_local_init(&idle, r.store, r.local.counters);
+	for (int i = 0; i < 60; i++) {
+		REQUIRE(store_reserve(&idle, item_size_for(&spec), r.x.now));
+		it[i] = store_item_new(&idle, &spec);
+		REQUIRE(it[i] != NULL);
+	}
+	for (int i = 0; i < 60; i++)
+		store_item_release(&idle, it[i * 37 % 60]);
+	CHECK(compact_all(&r) > 0);
+	CHECK(moved(&r) > 0);
+
+	/* Nor are they kept for ever. */
+	compact_all(&r);
+	CHECK(!compact(&r.local));
+	store_local_rest(&idle);
+	CHECK(slabs_bytes(r.store->slabs) <= (int64_t)(KEYS / 8 * 200 + 65536));
+	store_local_done(&idle);
+	end(&r);
+}
+
+UNIT("compact", TEST(what_is_kept_of_one_size_does_not_keep_others_full),
+    TEST(full_slabs_are_left_alone),
     TEST(thin_slabs_are_emptied_and_given_back),
     TEST(moved_items_keep_all_they_have),
     TEST(items_with_readers_are_not_moved),

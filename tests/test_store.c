@@ -590,7 +590,45 @@ a_reset_meanwhile_leaves_no_sum_below_0(void)
 	end(&r);
 }
 
-UNIT("store", TEST(tables_count_from_the_start),
+/* The first who stores after that does not pay for all of it. */
+static void
+a_lower_limit_is_not_for_one_request_to_reach(void)
+{
+	static char value[8];
+	struct rig r;
+	uint64_t before;
+
+	rig_open(&r, &(struct rig_config){ .limit = 16 * MEGABYTE });
+	for (int i = 0; i < 100000; i++)
+		REQUIRE(rig_set(&r, name(i), value, sizeof(value), 0) ==
+		    RESULT_STORED);
+	before = sums(&r).items;
+	store_set_limit(r.store, 4 * MEGABYTE);
+	store_local_done(&r.local);
+	CHECK(rig_set(&r, "new", value, sizeof(value), 0) == RESULT_STORED);
+	CHECK(sums(&r).items > before / 2);
+	store_settle(&r.local, r.x.now);
+	CHECK(atomic_load(&r.store->used) <= 4 * MEGABYTE);
+	end(&r);
+}
+
+/* Before it is refused, all others would have gone. */
+static void
+what_never_fits_takes_nothing_away(void)
+{
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ .limit = 8 * MEGABYTE });
+	for (int i = 0; i < KEYS; i++)
+		REQUIRE(rig_set(&r, name(i), "x", 1, 0) == RESULT_STORED);
+	CHECK(!store_reserve(&r.local, 8 * MEGABYTE - 65536, r.x.now));
+	CHECK_EQ(sums(&r).items, KEYS);
+	CHECK(store_reserve(&r.local, 5 * MEGABYTE, r.x.now));
+	end(&r);
+}
+
+UNIT("store", TEST(a_lower_limit_is_not_for_one_request_to_reach),
+    TEST(what_never_fits_takes_nothing_away), TEST(tables_count_from_the_start),
     TEST(every_byte_is_accounted_for), TEST(the_limit_is_kept_by_evicting),
     TEST(without_eviction_a_full_store_refuses),
     TEST(without_eviction_the_dead_make_room),

@@ -340,7 +340,34 @@ old_items_tell_when_they_were_read(void)
 	end(&r);
 }
 
-UNIT("sweep", TEST(old_items_tell_when_they_were_read),
+/* Two threads whose batches began in different seconds do not chase it. */
+static void
+a_second_behind_begins_no_pass(void)
+{
+	uint64_t before;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ 0 });
+	for (unsigned i = 0; i < KEYS; i++)
+		set(&r, i, r.x.now + 1000);
+	r.x.now += 10;
+	pass(&r);
+	before = passes(&r);
+	r.x.now--;
+	for (unsigned i = 0; i < r.store->shards; i++) {
+		struct shard *s = &r.store->shard[i];
+
+		shard_lock(s);
+		CHECK(sweep_dead(s, &r.local, r.x.now, 1));
+		shard_unlock(s, &r.local);
+	}
+	CHECK_EQ(passes(&r), before);
+	r.x.now++;
+	end(&r);
+}
+
+UNIT("sweep", TEST(a_second_behind_begins_no_pass),
+    TEST(old_items_tell_when_they_were_read),
     TEST(with_nothing_to_look_for_there_is_no_pass),
     TEST(the_expired_go_and_the_others_stay),
     TEST(the_flushed_go_and_the_others_stay),

@@ -26,6 +26,8 @@ make(struct act *st, const struct held *held)
 	struct item *it;
 
 	spec.key.binary = held->binary_key;
+	/* A touch is not refused for want of room. */
+	(void)!store_reserve(st->l, item_size_for(&spec), st->now);
 	it = store_item_new(st->l, &spec);
 	if (it == NULL)
 		return NULL;

@@ -167,6 +167,7 @@ run_turns(struct worker *w)
 {
 	struct conn **last = w->ready_end;
 
+	w->served |= w->ready != NULL;
 	w->exec.looks_ahead = store_account(w->server->cache.store) >
 	    AHEAD_BYTES;
 	while (run_some_turns(w, last))
@@ -379,6 +380,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	set_time(w);
 	if (timeout > 0)
 		kick_idle(w, (rel_time)timeout);
+	if (!w->served)
+		store_local_rest(&w->local);
+	w->served = false;
 	if (w->draining)
 		drain(w);
 }

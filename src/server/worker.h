@@ -64,6 +64,7 @@ struct worker {
 	struct outbuf *out_pool[POOLED];
 	int in_pooled, out_pooled;
 	bool stopping, draining;
+	bool served;          /* somebody, since the last tick */
 	uint64_t drain_until; /* ms */
 
 	struct lock lock;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "base/attr.h"
+#include "base/pages.h"
 #include "store/slab_pool.h"
 
 enum {
@@ -123,7 +124,8 @@ arena_alloc_item(size_t size)
 	p = mallocx(size, MALLOCX_ALIGN(PAGE));
 	behind = pages_behind(size);
 	if (p != NULL && behind > 0)
-		(void)madvise(p + pages_for(size), behind, MADV_DONTNEED);
+		pages_give_back(p + pages_for(size),
+		    p + pages_for(size) + behind);
 	return p;
 }
 

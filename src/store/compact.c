@@ -11,7 +11,10 @@
 #include "base/hash.h"
 
 /* Enough for the header, all fields that a word may promise, and the key. */
-enum { PEEK = 448 };
+enum {
+	PEEK = 448,
+	VICTIMS = 8, /* tried in one call */
+};
 
 bool
 compact_is_due(const struct store *st, enum compact_part part)
@@ -150,8 +153,15 @@ compact(struct store_local *l)
 {
 	struct job j = { .l = l };
 
-	j.victim = slab_victim(l->store->slabs);
-	return clear(&j);
+	/* What readers and threads hold stays, and with it its slab. */
+	for (int n = 0; n < VICTIMS; n++) {
+		j.victim = slab_victim(l->store->slabs);
+		if (j.victim == NULL)
+			return false;
+		if (clear(&j))
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -299,9 +299,9 @@ slab_cache_empty(struct slab_cache *cache)
 
 /* Victims. */
 
-/* The class whose slabs are thinnest; NULL: no slab could be emptied. */
+/* The class whose slabs are thinnest but for those to skip, or NULL. */
 static struct slab_class *
-thinnest(struct slabs *all)
+thinnest(struct slabs *all, const bool *skip)
 {
 	struct slab_class *best = NULL;
 	uint64_t best_free = 0, best_regions = 1;
@@ -313,7 +313,8 @@ thinnest(struct slabs *all)
 		uint64_t regions = atomic_load_explicit(&c->regions,
 		    memory_order_relaxed);
 
-		if (free * c->size < (uint64_t)SLAB_UNIT << c->order ||
+		if (skip[i] ||
+		    free * c->size < (uint64_t)SLAB_UNIT << c->order ||
 		    free * best_regions <= best_free * regions)
 			continue;
 		best = c;
@@ -385,9 +386,16 @@ take_victim(struct slabs *all, struct slab_class *c, bool rare)
 struct slab *
 slab_victim(struct slabs *all)
 {
-	struct slab_class *c = thinnest(all);
+	bool skip[SLAB_CLASSES] = { false };
+	struct slab_class *c;
+	struct slab *s = NULL;
 
-	return c != NULL ? take_victim(all, c, false) : NULL;
+	/* What can't be moved in one class must not keep all others full. */
+	while (s == NULL && (c = thinnest(all, skip)) != NULL) {
+		s = take_victim(all, c, false);
+		skip[c - all->cls] = true;
+	}
+	return s;
 }
 
 /* As many as emptiest() looks at. */

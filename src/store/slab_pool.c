@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "base/pages.h"
 
 _Static_assert(sizeof(struct slab) == 32, "a chunk's header is small");
 
@@ -214,7 +215,7 @@ drop_pages(struct slab_pool *p, struct slab_chunk *c, unsigned first,
 		c->huge = false;
 	}
 	/* Locked memory stays: then there is nothing to be done. */
-	(void)madvise(from, (size_t)(to - from), MADV_DONTNEED);
+	pages_give_back(from, to);
 	set_dirty(p, c, first, end - first, false);
 }
 

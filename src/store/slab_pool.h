@@ -46,10 +46,10 @@ struct slab {
 	uint16_t cap;             /* regions there are */
 	uint16_t fresh;           /* the first that was never used */
 	uint8_t cls;
-	uint8_t state;
-	uint8_t order; /* of a run's first unit */
-	uint8_t back;  /* units before it in a run that is used */
-	bool tried;    /* could not be emptied; nothing has changed since */
+	_Atomic uint8_t state; /* of a buddy: read under the pool's lock */
+	uint8_t order;         /* of a run's first unit */
+	uint8_t back;          /* units before it in a run that is used */
+	bool tried; /* could not be emptied; nothing has changed since */
 };
 
 struct slab_chunk {

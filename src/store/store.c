@@ -21,6 +21,8 @@ enum {
 	EVICT_BATCH = 16,   /* items at a time under a shard's lock */
 	SWEEP_BATCH = 256,  /* buckets looked at for the dead before that */
 	SWEEP_TAGS_BATCH = 1024, /* ... after a tag has died */
+	TURNS = 1024,            /* of making room, in one request */
+	FAR_PART = 32,           /* of the limit: far above it */
 	SETTLE_BATCHES = 16384,  /* of evictions in one call */
 	SWEEP_LOCKED = 32,       /* buckets at a time in the background */
 	DEAD_SHIFT = 11,         /* of ITEM_FIELDS */
@@ -149,6 +151,13 @@ store_local_init(struct store_local *l, struct store *st,
 }
 
 void
+store_local_rest(struct store_local *l)
+{
+	if (l->store->slabs != NULL)
+		slab_cache_empty(&l->slabs);
+}
+
+void
 store_local_done(struct store_local *l)
 {
 	atomic_fetch_sub(&l->store->used, l->credit);
@@ -180,6 +189,14 @@ take_credit(struct store_local *l, int64_t want)
 	}
 	atomic_fetch_sub_explicit(&st->used, want, memory_order_relaxed);
 	return false;
+}
+
+/* The same beyond the limit. */
+static void
+force_credit(struct store_local *l, int64_t want)
+{
+	atomic_fetch_add_explicit(&l->store->used, want, memory_order_relaxed);
+	l->credit += want;
 }
 
 static void
@@ -313,6 +330,21 @@ make_room(struct store_local *l, int64_t need, enum compact_part part,
 	return scrape(l);
 }
 
+/*
+ * Whether one request has done enough to make room.  What a lowered limit asks
+ * for is left to the maintenance thread, and the request may go beyond; with -M
+ * it is refused, and the next one goes on.
+ */
+static bool
+has_toiled(const struct store *st, int turn)
+{
+	int64_t over = store_account(st) - usable(st);
+
+	if (turn < TURNS)
+		return false;
+	return !st->evict || over > usable(st) / FAR_PART;
+}
+
 /* Credit of `need` bytes, paid for by others if need be. */
 static bool
 raise_credit(struct store_local *l, int64_t need, rel_time now)
@@ -321,14 +353,19 @@ raise_credit(struct store_local *l, int64_t need, rel_time now)
 	int64_t step = atomic_load_explicit(&st->credit_step,
 	    memory_order_relaxed);
 
-	if (UNLIKELY(
-		need > atomic_load_explicit(&st->limit, memory_order_relaxed)))
+	/* All items would go for one, and tables stay. */
+	if (UNLIKELY(need > usable(st) - usable(st) / 4))
 		return false;
-	while (UNLIKELY(l->credit < need)) {
+	for (int turn = 0; UNLIKELY(l->credit < need); turn++) {
 		int64_t missing = need - l->credit;
 
 		if (take_credit(l, missing + step) || take_credit(l, missing))
 			break;
+		if (UNLIKELY(has_toiled(st, turn))) {
+			if (st->evict)
+				force_credit(l, missing);
+			return st->evict;
+		}
 		if (!make_room(l, missing, COMPACT_FOR_OTHERS, now))
 			return false;
 	}
@@ -343,15 +380,21 @@ raise_region(struct store_local *l, unsigned c, rel_time now)
 	int64_t batch = (int64_t)st->slabs->cls[c].batch *
 	    st->slabs->cls[c].size;
 
-	for (;;) {
+	for (int turn = 0;; turn++) {
 		int64_t room = usable(st) -
 		    atomic_load_explicit(&st->used, memory_order_relaxed);
+		bool enough = UNLIKELY(has_toiled(st, turn));
+		enum slab_outcome outcome;
 
-		/* Out of memory is for store_item_new() to say. */
-		if (slab_fill(&l->slabs, c, room) != SLAB_SHORT)
+		if (enough && st->evict)
+			room = INT64_MAX;
+		outcome = slab_fill(&l->slabs, c, room);
+		if (outcome == SLAB_READY)
 			return true;
-		if (!make_room(l, batch, COMPACT_FOR_REGION, now))
-			return false;
+		/* Where the system has none, others' memory will do. */
+		if (enough || !make_room(l, batch, COMPACT_FOR_REGION, now))
+			/* out of memory is for store_item_new() to say */
+			return outcome == SLAB_NO_MEMORY;
 	}
 }
 

@@ -108,6 +108,8 @@ void store_free(struct store *st);
 
 void store_local_init(struct store_local *l, struct store *st,
     struct counters *counters);
+/* Gives back what an idle thread keeps for its next items. */
+void store_local_rest(struct store_local *l);
 /* Gives the credit back. */
 void store_local_done(struct store_local *l);
 

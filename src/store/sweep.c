@@ -9,7 +9,10 @@
 #include "base/check.h"
 #include "store/store.h"
 
-enum { TAGS_PAUSE = 4 /* times what the last pass took */ };
+enum {
+	TAGS_PAUSE = 4, /* times what the last pass took */
+	LATE = 5,       /* s that a batch may be behind, at most */
+};
 
 bool
 sweep_awaits_tags(const struct shard *s)
@@ -18,6 +21,18 @@ sweep_awaits_tags(const struct shard *s)
 	    s->sweep.tag_clock !=
 	    atomic_load_explicit(&s->store->clocks.last_tag,
 		memory_order_relaxed);
+}
+
+/*
+ * Whether time has gone on.  A caller whose batch began in the second before
+ * must not set the wheel back; but a clock that was set back by more counts.
+ */
+static bool
+is_behind(const struct sweep *w, rel_time now)
+{
+	int32_t since = (int32_t)(now - w->swept);
+
+	return since > 0 || since < -LATE;
 }
 
 /*
@@ -35,9 +50,9 @@ begin(struct shard *s, rel_time now)
 	if (tags)
 		w->tag_target = atomic_load(&s->store->clocks.last_tag);
 	if (tags || flush_clock != w->flush_clock ||
-	    now - w->aged >= ITEM_AGING)
+	    (int32_t)(now - w->aged) >= ITEM_AGING)
 		expire_everything(&w->due);
-	else if (now != w->swept && s->timed > 0)
+	else if (is_behind(w, now) && s->timed > 0)
 		expire_passed(&w->due, w->swept, now);
 	else
 		return;
@@ -140,5 +155,5 @@ sweep_dead(struct shard *s, struct store_local *l, rel_time now,
 	if (w->whole)
 		w->aged = w->began;
 	w->passes++;
-	return w->swept == now;
+	return !is_behind(w, now);
 }

@@ -26,7 +26,7 @@ pack(uint64_t tag, expire_code position, const struct item *it)
 {
 	uint64_t address = (uint64_t)(uintptr_t)it >> SLOT_ALIGN;
 
-	DCHECK((address & ~SLOT_ADDRESS) == 0);
+	CHECK((address & ~SLOT_ADDRESS) == 0);
 	return tag << SLOT_TAG | (uint64_t)position << SLOT_POSITION | address;
 }
 

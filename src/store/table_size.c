@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "store/arena.h"
 #include "store/table_bucket.h"
 
@@ -25,7 +26,6 @@ enum {
 	/* One less whenever there are fewer than 21 items to 4. */
 	SPARE_ITEMS = 21,
 	SPARE_BUCKETS = 4,
-	PAGE = 4096,
 	PLAN_BUCKETS = 2 * TABLE_GROUP,
 	PLAN_ENTRIES = 160, /* more are rare: memory is allocated for them */
 };
@@ -70,13 +70,9 @@ add_segment(struct table *t)
 static void
 drop_segment(struct table *t)
 {
-	uintptr_t from = (uintptr_t)bucket_at(t,
-	    (t->segments - 1) * TABLE_SEGMENT);
-	uintptr_t to = (from + SEGMENT_BYTES) & ~(uintptr_t)(PAGE - 1);
+	char *from = (char *)bucket_at(t, (t->segments - 1) * TABLE_SEGMENT);
 
-	from = (from + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-	/* a failure costs memory, nothing else */
-	(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	pages_give_back(from, from + SEGMENT_BYTES);
 	t->bytes -= arena_true_size(SEGMENT_BYTES);
 	t->segments--;
 }
