@@ -22,7 +22,8 @@ arena_alloc(size_t size)
 void *
 arena_alloc_lines(size_t size)
 {
-	return aligned_alloc(CACHE_LINE, size);
+	return aligned_alloc(CACHE_LINE,
+	    (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
 }
 
 void
