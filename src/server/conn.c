@@ -488,8 +488,10 @@ begin_turn(struct conn *c)
 	/* Else a turn that had to end left whole requests behind. */
 	if (p == GO_ON && !c->closing && c->hungry)
 		p = receive(c, &c->more);
+	if (p == ENDED)
+		return false;
 	c->blocked = p == BLOCKED;
-	return p != ENDED;
+	return true;
 }
 
 bool
