@@ -299,6 +299,14 @@ slab_cache_empty(struct slab_cache *cache)
 
 /* Victims. */
 
+/* Free regions, and all there are. */
+static uint64_t
+free_of(const struct slab_class *c, uint64_t *regions)
+{
+	*regions = atomic_load_explicit(&c->regions, memory_order_relaxed);
+	return atomic_load_explicit(&c->free, memory_order_relaxed);
+}
+
 /* The class whose slabs are thinnest but for those to skip, or NULL. */
 static struct slab_class *
 thinnest(struct slabs *all, const bool *skip)
@@ -308,10 +316,7 @@ thinnest(struct slabs *all, const bool *skip)
 
 	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
 		struct slab_class *c = &all->cls[i];
-		uint64_t free = atomic_load_explicit(&c->free,
-		    memory_order_relaxed);
-		uint64_t regions = atomic_load_explicit(&c->regions,
-		    memory_order_relaxed);
+		uint64_t regions, free = free_of(c, &regions);
 
 		if (skip[i] ||
 		    free * c->size < (uint64_t)SLAB_UNIT << c->order ||
@@ -348,10 +353,7 @@ rarest(struct slabs *all)
 
 	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
 		struct slab_class *c = &all->cls[i];
-		uint64_t free = atomic_load_explicit(&c->free,
-		    memory_order_relaxed);
-		uint64_t regions = atomic_load_explicit(&c->regions,
-		    memory_order_relaxed);
+		uint64_t regions, free = free_of(c, &regions);
 
 		if (free * c->size <= most ||
 		    (regions - free) * RARE_PART > regions ||
