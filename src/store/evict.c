@@ -220,7 +220,7 @@ evict_enter(struct evict *e, const struct evict_access *a)
 					      weigh_log(a->bytes / e->items);
 	set_hits(a->item, 1 + ghost_hits(e, a->hash));
 	note_load(e, a->item);
-	if (UNLIKELY(e->trial != NULL &&
+	if (UNLIKELY(e->floor != 0 && e->trial != NULL &&
 		trial_may_want(e->trial, a->hash >> 40 & 0x7ff)))
 		show_trial(e, a, true);
 	return level_of(e, a->item, a->size);
@@ -241,7 +241,9 @@ sample(struct evict *e, struct place at, const struct evict_access *a,
 {
 	struct evict_access known = *a;
 
-	if (LIKELY(e->trial == NULL || !trial_may_want(e->trial, slot_tag(at))))
+	/* While nothing has to go, there is nothing to choose. */
+	if (LIKELY(e->floor == 0 || e->trial == NULL ||
+		!trial_may_want(e->trial, slot_tag(at))))
 		return;
 	known.hash = hash_key(item_key(a->item), item_key_len(a->item));
 	show_trial(e, &known, asked);
