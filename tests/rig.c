@@ -359,6 +359,19 @@ rig_get(struct rig *r, const char *key)
 	return r->x.scratch;
 }
 
+bool
+rig_has(struct rig *r, const char *key, const void *value, size_t n)
+{
+	static const struct read_spec peek = { .want_value = true,
+		.peek = true };
+	struct key k = rig_key(key);
+	struct hit hit;
+
+	return cache_read(&r->cache, &r->local, &k, &peek, r->x.now,
+		   r->x.scratch, &hit) == RESULT_HIT &&
+	    hit.value_len == n && memcmp(hit.value, value, n) == 0;
+}
+
 /* Of regions in use, but for those that this thread keeps for the next. */
 static int64_t
 slab_items(const struct rig *r)

@@ -104,6 +104,9 @@ enum result rig_set(struct rig *r, const char *key, const void *value, size_t n,
  */
 const char *rig_get(struct rig *r, const char *key);
 
+/* Whether the key has this value; no access.  Only values that are copied. */
+bool rig_has(struct rig *r, const char *key, const void *value, size_t n);
+
 /*
  * A pass of the sweep over all shards; `at_once` is how much of it is done
  * under one lock.

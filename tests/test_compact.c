@@ -68,16 +68,9 @@ drop(struct rig *r, unsigned i)
 static bool
 is_whole(struct rig *r, unsigned i)
 {
-	static const struct read_spec peek = { .want_value = true,
-		.peek = true };
 	char value[BYTES];
-	size_t n = value_of(i, value);
-	struct key k = rig_key(name(i));
-	struct hit hit;
 
-	return cache_read(&r->cache, &r->local, &k, &peek, r->x.now,
-		   r->x.scratch, &hit) == RESULT_HIT &&
-	    hit.value_len == n && memcmp(hit.value, value, n) == 0;
+	return rig_has(r, name(i), value, value_of(i, value));
 }
 
 static uint64_t

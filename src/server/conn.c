@@ -482,9 +482,9 @@ begin_turn(struct conn *c)
 		p = flush(c);
 	else if (UNLIKELY(c->edges) && !wait_for(c, EV_READ))
 		p = fail(c);
+	/* All that went before a parked request is sent. */
 	if (p == ENDED || UNLIKELY(session_is_parked(&c->session)))
-		return false; /* all that went before a parked request is sent
-		               */
+		return false;
 	/* Else a turn that had to end left whole requests behind. */
 	if (p == GO_ON && !c->closing && c->hungry)
 		p = receive(c, &c->more);
@@ -512,7 +512,7 @@ conn_begin_turn(struct conn *c)
 	    memory_order_relaxed);
 	if (!begin_turn(c))
 		return false;
-	if (w->exec.looks_ahead)
+	if (w->exec.looks_ahead && c->in_len > 0)
 		session_look(&c->session, &w->exec, c->in + c->in_at,
 		    c->in_len);
 	return true;

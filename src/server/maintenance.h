@@ -2,10 +2,11 @@
 /*
  * maintenance.h - the thread that tidies up.
  *
- * Fifty times a second it goes on with the sweep (store/sweep.h), keeps the
- * store within its limit, gives free pages back, and compares what the process
- * holds with what the store accounts for: the difference is withheld from the
- * limit.  It also ends leases whose time is over.
+ * Fifty times a second, ten times when idle, it goes on with the sweep
+ * (store/sweep.h), keeps the store within its limit, gives free pages back, and
+ * compares what the process holds with what the store accounts for: the
+ * difference is withheld from the limit.  It also ends leases whose time is
+ * over.
  *
  * Layer: server.
  */

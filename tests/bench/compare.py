@@ -191,12 +191,8 @@ class Compare:
         finally:
             harness.stop(servers)
 
-    # ---- pauses -----------------------------------------------------------------
-
-    def pause(self):
-        """Fresh servers in each round: tables grow from nothing."""
-        if not self.wants('pause'):
-            return
+    def on_fresh(self, ident, options, *load):
+        """Up to three rounds, in turn, of servers started for each of them."""
         found = []
         sides = self.bench.binaries()
         for turn in range(min(self.bench.rounds, 3)):
@@ -204,16 +200,24 @@ class Compare:
             for side in sides if turn % 2 == 0 else reversed(sides):
                 server = harness.Server(
                     self.bench, sides[side],
-                    ['-t', str(self.bench.threads), '-m',
-                     self.room(self.many)])
+                    ['-t', str(self.bench.threads), *options])
                 try:
-                    row[side] = self.bench.load(
-                        server, '-m', 'fill', '-k', self.many, '-c', 4,
-                        '-q', 200)
-                    self.bench.note('pause', turn, side, row[side])
+                    row[side] = self.bench.load(server, *load)
+                    self.bench.note(ident, turn, side, row[side])
                 finally:
                     server.stop()
             found.append(row)
+        return found
+
+    # ---- pauses -----------------------------------------------------------------
+
+    def pause(self):
+        """Fresh servers in each round: tables grow from nothing."""
+        if not self.wants('pause'):
+            return
+        found = self.on_fresh('pause', ['-m', self.room(self.many)],
+                              '-m', 'fill', '-k', self.many, '-c', 4,
+                              '-q', 200)
         name = f'while {self.many / 1e6:g} million items are stored'
         self.add(Row.of_rounds('pause', f'a get {name}: 99.9th percentile, ms',
                                found, 'p999', '-', 1e-3))
@@ -380,22 +384,9 @@ class Compare:
                                    'CPU per second', found, 'cpu', '-'))
         if not self.wants('idle'):
             return
-        found = []
-        sides = self.bench.binaries()
-        for turn in range(min(self.bench.rounds, 3)):
-            row = {}
-            for side in sides if turn % 2 == 0 else reversed(sides):
-                server = harness.Server(
-                    self.bench, sides[side],
-                    ['-t', str(self.bench.threads), '-m', '64',
-                     '-c', str(self.idle + 50)])
-                try:
-                    row[side] = self.bench.load(server, '-m', 'hold',
-                                                '-c', self.idle)
-                    self.bench.note('idle', turn, side, row[side])
-                finally:
-                    server.stop()
-            found.append(row)
+        found = self.on_fresh('idle',
+                              ['-m', '64', '-c', str(self.idle + 50)],
+                              '-m', 'hold', '-c', self.idle)
         self.add(Row.of_rounds('idle', 'idle connection that was served: '
                                'bytes resident', found, 'connection',
                                'ours<=peer,ours<=532'))
