@@ -116,6 +116,7 @@ config_from(struct context *c, const struct listen_address *a)
 		.evict = o->evictions,
 		.item_max = o->item_size_max,
 		.cas_enabled = o->cas_enabled,
+		.shards = o->shards,
 		.shutdown_enabled = o->shutdown_enabled,
 		.flush_enabled = o->flush_enabled,
 		.dump_enabled = o->dump_enabled,

@@ -81,6 +81,7 @@ struct options {
 	size_t item_size_max; /* bytes */
 	bool lock_memory;
 	bool cas_enabled;
+	uint32_t shards; /* a power of two; 0: by the threads */
 
 	/* process */
 	bool daemonize;

@@ -18,6 +18,7 @@ my @numbers = (
 	# word                 least    most       out of range, besides
 	['clock_slots',        1 << 16, 1 << 24,   65537, 131071],
 	['tag_slots',          1 << 16, 1 << 24,   65537, 131071],
+	['shards',             2,       256,       3, 255],
 	['tombstones',         1024,    1 << 24],
 	['tombstone_ttl',      1,       2592000],
 	['tombstone_max',      1,       2592000],

@@ -59,8 +59,8 @@ cmp_ok(scalar lines('bench-rounds.csv'), '>', 2 * @rows,
     'so is each measurement');
 
 $out = run('scale.py', ITEMS => '100 1000', CONNECTIONS => '1 20',
-    VALUES => '100000', THREADS => '2');
-is(scalar lines('scale.csv'), 1 + 6, 'six points of four panels');
+    VALUES => '100000', THREADS => '2', SHARDS => '2');
+is(scalar lines('scale.csv'), 1 + 7, 'seven points of five panels');
 
 # A server that forgets is not compared.
 local @ENV{keys %small} = values %small;

@@ -161,7 +161,11 @@ next_keys(struct exec *x, const char **at, const char *end,
 	int n = 0;
 
 	while (n < BATCH && request_key(&key[n], token_next(at, end))) {
-		cache_prefetch(x->cache, key[n].hash);
+		/* The first, too, once there is a second. */
+		if (n == 1)
+			cache_prefetch(x->cache, key[0].hash);
+		if (n > 0)
+			cache_prefetch(x->cache, key[n].hash);
 		n++;
 	}
 	for (int i = 0; n > 1 && i < n; i++)

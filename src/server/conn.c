@@ -144,8 +144,8 @@ free_input(struct conn *c)
 {
 	if (c->in_size == IN_SIZE)
 		worker_give_in(c->w, c->in);
-	else
-		free(c->in);
+	else if (c->in != NULL)
+		free(c->in); /* jemalloc's free(NULL) is not for nothing */
 	c->in = NULL;
 	c->in_at = c->in_len = c->in_size = 0;
 }

@@ -18,13 +18,13 @@
 enum {
 	TICK_MS = 20,
 	QUIET_TICKS = 25,
-	QUIET_MS = 100,
+	QUIET_MS = 250,
 	SWEEP_BUCKETS = 16 * 1024, /* a tick: 1 MiB of table */
 	PURGE_PART = 16,           /* of the free slabs' pages, a tick */
 	PURGE_MIN = 256 * 1024,
 	SLACK = 4 * 1024 * 1024, /* buffers may come and go for nothing */
 	WITHHOLD_PART = 3,       /* of the limit, at the most */
-	WATCH_TICKS = 10,        /* between two looks, when quiet */
+	WATCH_TICKS = 4,        /* between two looks, when quiet */
 };
 
 /* Private memory of the process, 0 when the system doesn't tell. */

@@ -167,12 +167,25 @@ fill_env(struct server *sv)
 	};
 }
 
+/* So many that two workers seldom meet. */
+static unsigned
+shards_for(const struct server_config *config)
+{
+	unsigned n = SHARDS_MIN;
+
+	if (config->shards > 0)
+		return config->shards;
+	while (n < SHARDS_MAX && n < (unsigned)config->threads * PER_THREAD)
+		n *= 2;
+	return n;
+}
+
 static bool
 make_cache(struct server *sv)
 {
 	struct store_config config = {
 		.limit = sv->config.memory_limit,
-		.shards = SHARDS_MIN,
+		.shards = shards_for(&sv->config),
 		.evict = sv->config.evict,
 		.slabs = arena_is_real,
 		.feed = &sv->feed,
@@ -182,9 +195,6 @@ make_cache(struct server *sv)
 		.keep_dead_tags = sv->config.lease.fault == FAULT_DEAD_TAG,
 	};
 
-	while (config.shards < SHARDS_MAX &&
-	    config.shards < (unsigned)sv->config.threads * PER_THREAD)
-		config.shards *= 2;
 	sv->cache.item_max = sv->config.item_max;
 	sv->cache.cas_enabled = sv->config.cas_enabled;
 	sv->cache.store = store_new(&config);
@@ -292,7 +302,7 @@ server_listen(struct server *sv)
 struct running {
 	struct server *sv;
 	struct event_base *base;
-	struct event *signal[SIGNALS];
+	struct event *signal[SIGNALS], *second;
 	bool graceful;
 };
 
@@ -323,6 +333,26 @@ watch_signals(struct running *r)
 			return false;
 	}
 	return true;
+}
+
+static void
+on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *sv = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < sv->config.threads; i++)
+		worker_tick(&sv->worker[i]);
+}
+
+static bool
+tick_workers(struct running *r)
+{
+	struct timeval second = { 1, 0 };
+
+	r->second = event_new(r->base, -1, EV_PERSIST, on_second, r->sv);
+	return r->second != NULL && event_add(r->second, &second) == 0;
 }
 
 static void
@@ -369,7 +399,7 @@ server_run(struct server *sv)
 	int started = 0;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (r.base == NULL || !watch_signals(&r) ||
+	if (r.base == NULL || !watch_signals(&r) || !tick_workers(&r) ||
 	    !listener_start(&sv->listener, sv, r.base)) {
 		log_error("can't start: out of memory");
 		goto stop;
@@ -394,6 +424,8 @@ stop:
 	for (int i = 0; i < SIGNALS; i++)
 		if (r.signal[i] != NULL)
 			event_free(r.signal[i]);
+	if (r.second != NULL)
+		event_free(r.second);
 	if (r.base != NULL)
 		event_base_free(r.base);
 	return good;

@@ -42,6 +42,7 @@ struct server_config {
 	bool evict;
 	size_t item_max; /* bytes, as memcached counts them */
 	bool cas_enabled;
+	unsigned shards; /* a power of two from 2 to 256; 0: by the threads */
 
 	bool shutdown_enabled, flush_enabled, dump_enabled, watch_enabled;
 	bool track_sizes, debug_commands, detect_binary;

@@ -18,6 +18,7 @@
 enum {
 	DRAIN_MS = 5000,
 	TOGETHER = 16, /* turns whose input is read before any is answered */
+	TICKS_TO_REST = 2, /* so that a whole second has passed for nothing */
 };
 
 /* Queue of turns. */
@@ -117,7 +118,7 @@ set_alarm(struct worker *w)
 	struct timeval left = { 0, 0 };
 	uint64_t ms;
 
-	if (first == NULL || first->key == w->alarm_at)
+	if (first == NULL || first->key == w->alarm_at || w->draining)
 		return;
 	ms = first->key > w->exec.now_ms ? first->key - w->exec.now_ms : 0;
 	left.tv_sec = (time_t)(ms / 1000);
@@ -161,13 +162,23 @@ run_some_turns(struct worker *w, struct conn **last)
 	return !is_last && w->ready != NULL;
 }
 
+/* Only this thread writes it; worker_tick() reads it. */
+static void
+set_ticks_to_rest(struct worker *w, unsigned n)
+{
+	if (atomic_load_explicit(&w->ticks_to_rest, memory_order_relaxed) != n)
+		atomic_store_explicit(&w->ticks_to_rest, n,
+		    memory_order_relaxed);
+}
+
 /* Gives everybody who is in the queue now one turn. */
 static void
 run_turns(struct worker *w)
 {
 	struct conn **last = w->ready_end;
 
-	w->served |= w->ready != NULL;
+	if (w->ready != NULL)
+		set_ticks_to_rest(w, TICKS_TO_REST);
 	w->exec.looks_ahead = store_account(w->server->cache.store) >
 	    AHEAD_BYTES;
 	while (run_some_turns(w, last))
@@ -320,6 +331,35 @@ drain(struct worker *w)
 		w->stopping = true;
 }
 
+/* (The waits end with it, and so the alarm is free to tell its end.) */
+static void
+begin_to_drain(struct worker *w)
+{
+	struct timeval left = { DRAIN_MS / 1000, DRAIN_MS % 1000 * 1000 + 1 };
+
+	w->draining = true;
+	w->drain_until = clock_ms() + DRAIN_MS;
+	drain(w);
+	if (event_add(&w->alarm, &left) != 0)
+		w->stopping = true;
+}
+
+/* Once a second, unless nobody was served for long and nobody can be idle. */
+static void
+tick(struct worker *w)
+{
+	unsigned left = atomic_load(&w->ticks_to_rest);
+	int timeout = w->server->config.idle_timeout;
+
+	atomic_store(&w->tick_posted, false);
+	if (timeout > 0)
+		kick_idle(w, (rel_time)timeout);
+	if (left > 0)
+		set_ticks_to_rest(w, left - 1);
+	if (left == 1)
+		store_local_rest(&w->local);
+}
+
 /* Mail and time. */
 
 static void
@@ -358,33 +398,16 @@ on_mail(evutil_socket_t fd, short what, void *arg)
 			collect(w, (struct wait_queue *)m);
 			break;
 		case MAIL_DRAIN:
-			w->draining = true;
-			w->drain_until = clock_ms() + DRAIN_MS;
-			drain(w);
+			begin_to_drain(w);
+			break;
+		case MAIL_TICK:
+			tick(w);
 			break;
 		default:
 			w->stopping = true;
 			break;
 		}
 	}
-}
-
-static void
-on_tick(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-	int timeout = w->server->config.idle_timeout;
-
-	(void)fd;
-	(void)what;
-	set_time(w);
-	if (timeout > 0)
-		kick_idle(w, (rel_time)timeout);
-	if (!w->served)
-		store_local_rest(&w->local);
-	w->served = false;
-	if (w->draining)
-		drain(w);
 }
 
 static void *
@@ -423,13 +446,12 @@ run(void *arg)
 bool
 worker_init(struct worker *w, struct server *server)
 {
-	struct timeval second = { 1, 0 };
-
 	w->server = server;
 	w->ready_end = &w->ready;
 	w->answered_end = &w->answered;
 	w->stop.kind = MAIL_STOP;
 	w->drain.kind = MAIL_DRAIN;
+	w->tick.kind = MAIL_TICK;
 	w->exec.env = &server->env;
 	w->exec.cache = &server->cache;
 	w->exec.local = &w->local;
@@ -451,10 +473,8 @@ worker_init(struct worker *w, struct server *server)
 	set_time(w);
 	event_assign(&w->wake, w->base, w->mailbox.wake_fd,
 	    EV_READ | EV_PERSIST, on_mail, w);
-	event_assign(&w->tick, w->base, -1, EV_PERSIST, on_tick, w);
 	evtimer_assign(&w->alarm, w->base, on_alarm, w);
-	return event_add(&w->wake, NULL) == 0 &&
-	    event_add(&w->tick, &second) == 0;
+	return event_add(&w->wake, NULL) == 0;
 }
 
 bool
@@ -479,6 +499,16 @@ worker_drain(struct worker *w)
 }
 
 void
+worker_tick(struct worker *w)
+{
+	if (w->server->config.idle_timeout == 0 &&
+	    atomic_load_explicit(&w->ticks_to_rest, memory_order_relaxed) == 0)
+		return;
+	if (!atomic_exchange(&w->tick_posted, true))
+		mailbox_post(&w->mailbox, &w->tick);
+}
+
+void
 worker_join(struct worker *w)
 {
 	pthread_join(w->thread, NULL);
@@ -495,7 +525,6 @@ worker_destroy(struct worker *w)
 	while (w->out_pooled > 0)
 		free_out(w, w->out_pool[--w->out_pooled]);
 	event_del(&w->wake);
-	event_del(&w->tick);
 	event_del(&w->alarm);
 	heap_free(&w->waits);
 	event_base_free(w->base);

@@ -34,6 +34,7 @@ enum mail_kind {
 	MAIL_WATCHER,          /* conn.wake */
 	MAIL_STOP,             /* close all connections and end */
 	MAIL_DRAIN,            /* end when all connections are idle */
+	MAIL_TICK,             /* a second has passed */
 	MAIL_WAIT = WAIT_MAIL, /* struct wait_queue: a lease has ended */
 };
 
@@ -47,16 +48,16 @@ struct worker {
 	struct server *server;
 	pthread_t thread;
 	struct mailbox mailbox;
-	struct mail stop, drain;
+	struct mail stop, drain, tick;
 
 	/* the worker thread's alone */
 	struct event_base *base;
-	struct event wake, tick;
+	struct event wake;
 	struct exec exec;
 	struct store_local local;
 	struct conn *ready, **ready_end;
 	struct heap waits;  /* waiters by deadline */
-	struct event alarm; /* at the first deadline */
+	struct event alarm; /* at the first deadline, or the end of draining */
 	uint64_t alarm_at;  /* ms; 0: not set */
 	/* queues whose waiters get their turns */
 	struct wait_queue *answered, **answered_end;
@@ -64,13 +65,16 @@ struct worker {
 	struct outbuf *out_pool[POOLED];
 	int in_pooled, out_pooled;
 	bool stopping, draining;
-	bool served;          /* somebody, since the last tick */
 	uint64_t drain_until; /* ms */
 
 	struct lock lock;
 	/* guarded by lock */
 	struct conn *conns;
 	size_t count;
+
+	/* until what is kept for the next requests is given back */
+	_Atomic unsigned ticks_to_rest;
+	_Atomic bool tick_posted;
 
 	/* read by `stats` */
 	_Atomic uint64_t buffers, buffer_bytes, buffer_bytes_free;
@@ -83,6 +87,12 @@ bool worker_start(struct worker *w) MUST_USE;
 /* Ends the thread; worker_stop() closes its connections first. */
 void worker_stop(struct worker *w);
 void worker_drain(struct worker *w);
+
+/*
+ * To be called once a second, by one thread: wakes the worker if it has
+ * something to do then.  A timer of its own would cost each of its waits.
+ */
+void worker_tick(struct worker *w);
 void worker_join(struct worker *w);
 void worker_destroy(struct worker *w);
 

@@ -188,13 +188,14 @@ class Bench:
     def binaries(self):
         return {'ours': self.ours, 'peer': self.peer}
 
-    def pair(self, *options, threads=None, **more):
-        """Both servers, fresh, with the same options."""
+    def pair(self, *options, threads=None, ours_only=(), **more):
+        """Both servers, fresh, with the same options but for some."""
         options = ['-t', str(threads or self.threads), *options]
         both = {}
         try:
             for side, binary in self.binaries().items():
-                both[side] = Server(self, binary, options, **more)
+                own = ours_only if side == 'ours' else ()
+                both[side] = Server(self, binary, [*options, *own], **more)
         except BaseException:
             stop(both)
             raise

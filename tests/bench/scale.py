@@ -3,10 +3,11 @@
 
 usage: scale.py LEASECACHED PROGRAMS RESULTS
 
-Four panels: the number of items, of connections, of bytes in a value, and of
-threads; the server's CPU time per operation, here and with memcached.  Leaves
-scale.txt, scale.csv and scale.svg in RESULTS.  ITEMS, CONNECTIONS, VALUES and
-THREADS are lists of points, PANELS those to measure.
+Five panels: the number of items, of connections, of bytes in a value, of
+threads and of shards; the server's CPU time per operation, here and with
+memcached.  Leaves scale.txt, scale.csv and scale.svg in RESULTS.  ITEMS,
+CONNECTIONS, VALUES, THREADS and SHARDS are lists of points, PANELS those to
+measure.
 """
 
 import argparse
@@ -93,17 +94,25 @@ class Scale:
                 harness.stop(servers)
 
     def threads(self):
-        """Not pinned to one CPU: they are to meet."""
         for count in self.list('threads', '1 2 4 8'):
-            servers = self.bench.pair('-m', '1024', threads=count, pin=False)
-            try:
-                args = ['-k', 100000]
-                self.bench.fill(servers, *args)
-                self.add('threads', count, servers,
-                         [*args, '-P', 50, '-m', 'mixed'])
-                harness.check_kept('threads', servers)
-            finally:
-                harness.stop(servers)
+            self.contend('threads', count, threads=count)
+
+    def shards(self):
+        """(memcached has none: always the same beside them.)"""
+        for count in self.list('shards', '2 4 8 16 32 64 128 256'):
+            self.contend('shards', count, threads=2,
+                         ours_only=('-o', f'shards={count}'))
+
+    def contend(self, panel, count, **options):
+        """Not pinned to one CPU: the threads are to meet."""
+        servers = self.bench.pair('-m', '1024', pin=False, **options)
+        try:
+            args = ['-k', 100000]
+            self.bench.fill(servers, *args)
+            self.add(panel, count, servers, [*args, '-P', 50, '-m', 'mixed'])
+            harness.check_kept(panel, servers)
+        finally:
+            harness.stop(servers)
 
 
 PANELS = {
@@ -111,6 +120,7 @@ PANELS = {
     'connections': 'connections; get, one at a time',
     'values': 'bytes of a value; get, one at a time',
     'threads': 'threads; 1 set to 10 gets, pipeline of 50',
+    'shards': 'shards, two threads; 1 set to 10 gets, pipeline of 50',
 }
 
 
@@ -142,8 +152,9 @@ def picture(path, points):
             continue
         data.append(f'${panel} << END\n' + '\n'.join(lines) + '\nEND\n')
         ticks = "set format x '10^{%L}'; set xtics auto"
-        if panel == 'threads':
-            ticks = "set format x '%g'; set xtics (1, 2, 4, 8, 16, 32, 64)"
+        if panel in ('threads', 'shards'):
+            ticks = ("set format x '%g'; "
+                     'set xtics (1, 2, 4, 8, 16, 32, 64, 128, 256)')
         plots.append(f'''set title '{title}'
 {ticks}
 plot ${panel} using 1:3 with linespoints lw 2 pt 5 lc rgb '#d55e00' \\
@@ -154,7 +165,7 @@ plot ${panel} using 1:3 with linespoints lw 2 pt 5 lc rgb '#d55e00' \\
     if not plots:
         return
     report.gnuplot(f'''
-set terminal svg size 1000,760 font 'sans,12' background 'white'
+set terminal svg size 1000,1140 font 'sans,12' background 'white'
 set output '{path}'
 {''.join(data)}
 set logscale xy
@@ -162,7 +173,7 @@ set grid
 set key top left
 set ylabel 'µs of CPU per op'
 set offsets graph 0.05, graph 0.05, graph 0.1, graph 0.1
-set multiplot layout 2,2
+set multiplot layout 3,2
 {''.join(plots)}
 unset multiplot
 ''')
