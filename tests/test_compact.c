@@ -256,7 +256,7 @@ the_last_of_a_rare_size_are_evicted(void)
 	int64_t before;
 	struct rig r;
 
-	rig_open(&r, &(struct rig_config){ .slabs = true, .limit = 8 << 20 });
+	rig_open(&r, &(struct rig_config){ .slabs = true, .limit = 256 << 20 });
 	for (unsigned i = 0; i < 40; i++)
 		REQUIRE(rig_set(&r, name(i), value, 2000 + 300 * i, 0) ==
 		    RESULT_STORED);

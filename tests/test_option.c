@@ -425,10 +425,10 @@ what_does_nothing_says_so_once(void)
 	CHECK_EQ(r.outcome, OPTIONS_RUN);
 	CHECK_STR(r.err,
 	    "leasecached: option -f is accepted for compatibility but does "
-	    "nothing: items come from jemalloc, not from slab classes\n"
+	    "nothing: the slab classes are fixed, and close to each other\n"
 	    "leasecached: option -L is accepted for compatibility but does "
-	    "nothing: the kernel's transparent huge pages are left as they "
-	    "are set\n"
+	    "nothing: large pages are used anyway where the kernel gives "
+	    "them\n"
 	    "leasecached: option -o no_lru_crawler is accepted for "
 	    "compatibility but does nothing: expired items are always removed "
 	    "on time\n");

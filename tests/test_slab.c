@@ -103,47 +103,69 @@ end(struct slabs *all)
 	slabs_free(all);
 }
 
+/* All classes, fine or coarse: what an item wastes, and a slab's end. */
 static void
-every_size_has_a_class_that_fits(void)
+check_classes(bool coarse, double worst_allowed)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(coarse);
+	unsigned c = 0;
 	double worst = 0;
 
 	REQUIRE(all != NULL);
 	for (size_t size = 1; size <= SLAB_ITEM_MAX; size++) {
-		unsigned c = slab_class_of(size);
-
-		REQUIRE(c < SLAB_CLASSES);
+		c = slab_class_of(all, size);
+		REQUIRE(c < all->classes);
 		REQUIRE(all->cls[c].size >= size);
-		REQUIRE(all->cls[c].size == slab_region(size));
+		REQUIRE(all->cls[c].size == slab_region(all, size));
 		REQUIRE(size <= SLAB_ITEM_MIN || all->cls[c - 1].size < size);
 		REQUIRE(all->cls[c].size % SLAB_STEP == 0);
-		if (size > 100 && (double)slab_region(size) / size > worst)
-			worst = (double)slab_region(size) / size;
+		if (size > 100 &&
+		    (double)slab_region(all, size) / (double)size > worst)
+			worst = (double)slab_region(all, size) / (double)size;
 	}
-	CHECK(worst < 1.067);
-	end(all);
-}
-
-static void
-slabs_have_next_to_no_tail(void)
-{
-	struct slabs *all = slabs_new();
-
-	REQUIRE(all != NULL);
-	for (unsigned c = slab_class_of(SLAB_ITEM_MIN); c < SLAB_CLASSES; c++) {
+	CHECK_EQ(c, all->classes - 1);
+	CHECK(worst < worst_allowed);
+	for (c = slab_class_of(all, SLAB_ITEM_MIN); c < all->classes; c++) {
 		size_t bytes = (size_t)SLAB_UNIT << all->cls[c].order;
 
-		REQUIRE(bytes / all->cls[c].size >= 16);
+		REQUIRE(bytes / all->cls[c].size >= (coarse ? 8 : 16));
 		REQUIRE(bytes % all->cls[c].size <= bytes / 64);
 	}
 	end(all);
 }
 
 static void
+every_size_has_a_class_that_fits(void)
+{
+	check_classes(false, 1.067);
+	check_classes(true, 1.129);
+}
+
+/* What coarse classes are for. */
+static void
+coarse_classes_leave_less_empty(void)
+{
+	int64_t bytes[2];
+
+	for (int coarse = 0; coarse < 2; coarse++) {
+		struct slabs *all = slabs_new(coarse);
+		struct holder *h = holder(all, 9);
+
+		for (unsigned c = 4; c < all->classes; c++)
+			REQUIRE(
+			    slab_fill(&h->cache, c, INT64_MAX) == SLAB_READY);
+		bytes[coarse] = slabs_bytes(all);
+		slab_cache_empty(&h->cache);
+		free(h);
+		end(all);
+	}
+	CHECK(bytes[true] * 5 < bytes[false] * 2);
+}
+
+static void
 regions_lie_apart_and_are_aligned(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 1);
 
 	for (int i = 0; i < SLOTS; i++) {
@@ -159,7 +181,7 @@ regions_lie_apart_and_are_aligned(void)
 static void
 what_is_freed_is_found_again(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 2);
 	int64_t most;
 
@@ -183,7 +205,7 @@ what_is_freed_is_found_again(void)
 static void
 freed_regions_begin_with_zeros(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 3);
 	static const char zeros[8];
 	char *a, *b;
@@ -205,9 +227,9 @@ freed_regions_begin_with_zeros(void)
 static void
 a_full_room_is_said(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 4);
-	unsigned c = slab_class_of(1000), small = slab_class_of(100);
+	unsigned c = slab_class_of(all, 1000), small = slab_class_of(all, 100);
 	int64_t room;
 
 	CHECK_EQ(slab_fill(&h->cache, c, 1000), SLAB_SHORT);
@@ -230,7 +252,7 @@ a_full_room_is_said(void)
 static void
 victims_are_the_emptiest_and_hand_out_nothing(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 5);
 	struct slab *thin, *victim, *other;
 	struct slab_span span;
@@ -279,7 +301,7 @@ victims_are_the_emptiest_and_hand_out_nothing(void)
 static void
 a_victim_that_was_emptied_is_given_back(void)
 {
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, 6);
 	struct slab *victim;
 	int64_t before;
@@ -345,7 +367,7 @@ static void
 nothing_is_lost_in_a_long_churn(void)
 {
 	struct rng rng = rng_start("churn", 8);
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h = holder(all, rng_next(&rng));
 
 	churn(h, 300000);
@@ -367,7 +389,7 @@ static void
 threads_share_slabs(void)
 {
 	struct rng rng = rng_start("threads", 9);
-	struct slabs *all = slabs_new();
+	struct slabs *all = slabs_new(false);
 	struct holder *h[THREADS];
 
 	for (int i = 0; i < THREADS; i++)
@@ -395,9 +417,9 @@ threads_share_slabs(void)
 }
 
 UNIT("slab", TEST(every_size_has_a_class_that_fits),
-    TEST(slabs_have_next_to_no_tail), TEST(regions_lie_apart_and_are_aligned),
-    TEST(what_is_freed_is_found_again), TEST(freed_regions_begin_with_zeros),
-    TEST(a_full_room_is_said),
+    TEST(coarse_classes_leave_less_empty),
+    TEST(regions_lie_apart_and_are_aligned), TEST(what_is_freed_is_found_again),
+    TEST(freed_regions_begin_with_zeros), TEST(a_full_room_is_said),
     TEST(victims_are_the_emptiest_and_hand_out_nothing),
     TEST(a_victim_that_was_emptied_is_given_back), TEST(runs_join_again),
     TEST(nothing_is_lost_in_a_long_churn), TEST(threads_share_slabs))

@@ -46,8 +46,28 @@ init_class(struct slab_class *c, size_t size, unsigned order)
 		c->batch = BATCH_MAX;
 }
 
+/* Sets the ranges up; returns how many classes there are. */
+static unsigned
+make_ranges(struct slab_range range[SLAB_RANGES], bool coarse)
+{
+	static const uint16_t order[2][SLAB_RANGES] = { { 0, 1, 2, 2, 3, 4 },
+		{ 0, 0, 1, 1, 2, 3 } };
+	unsigned c = SLAB_FINE_MAX / SLAB_STEP;
+
+	for (unsigned r = 0; r < SLAB_RANGES; r++) {
+		/* Regions of the largest size, and half of the smallest's. */
+		unsigned n = (SLAB_UNIT << order[coarse][r]) /
+		    (SLAB_FINE_MAX << (r + 1));
+
+		range[r].order = order[coarse][r];
+		range[r].last = (uint16_t)(c + 2 * n - 1);
+		c += n;
+	}
+	return c;
+}
+
 struct slabs *
-slabs_new(void)
+slabs_new(bool coarse)
 {
 	struct slabs *all = aligned_alloc(CACHE_LINE, sizeof(*all));
 	size_t size = SLAB_STEP;
@@ -56,15 +76,17 @@ slabs_new(void)
 		return NULL;
 	memset((void *)all, 0, sizeof(*all));
 	slab_pool_init(&all->pool);
-	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
+	all->classes = make_ranges(all->range, coarse);
+	CHECK(all->classes <= SLAB_CLASSES);
+	for (unsigned i = 0; i < all->classes; i++) {
 		unsigned r = size <= SLAB_FINE_MAX ? 0 :
 						     slab_range((uint32_t)size);
 
-		size = size < SLAB_ITEM_MIN ? size : slab_region(size);
-		init_class(&all->cls[i], size, r < 3 ? r : r - 1);
+		size = size < SLAB_ITEM_MIN ? size : slab_region(all, size);
+		init_class(&all->cls[i], size, all->range[r].order);
 		size += SLAB_STEP;
 	}
-	CHECK(all->cls[SLAB_CLASSES - 1].size == SLAB_ITEM_MAX);
+	CHECK(all->cls[all->classes - 1].size == SLAB_ITEM_MAX);
 	return all;
 }
 
@@ -73,7 +95,7 @@ slabs_free(struct slabs *all)
 {
 	CHECK(atomic_load(&all->bytes) == 0);
 	slab_pool_destroy(&all->pool);
-	for (unsigned i = 0; i < SLAB_CLASSES; i++)
+	for (unsigned i = 0; i < all->classes; i++)
 		lock_destroy(&all->cls[i].lock);
 	free(all);
 }
@@ -204,7 +226,7 @@ slab_cache_init(struct slab_cache *cache, struct slabs *all)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->slabs = all;
-	for (unsigned i = 0; i < SLAB_CLASSES; i++)
+	for (unsigned i = 0; i < all->classes; i++)
 		cache->kept[i].most = 2 * all->cls[i].batch;
 }
 
@@ -293,7 +315,7 @@ slab_cache_empty_class(struct slab_cache *cache, unsigned i)
 void
 slab_cache_empty(struct slab_cache *cache)
 {
-	for (unsigned i = 0; i < SLAB_CLASSES; i++)
+	for (unsigned i = 0; i < cache->slabs->classes; i++)
 		slab_cache_empty_class(cache, i);
 }
 
@@ -314,7 +336,7 @@ thinnest(struct slabs *all, const bool *skip)
 	struct slab_class *best = NULL;
 	uint64_t best_free = 0, best_regions = 1;
 
-	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
+	for (unsigned i = 0; i < all->classes; i++) {
 		struct slab_class *c = &all->cls[i];
 		uint64_t regions, free = free_of(c, &regions);
 
@@ -351,7 +373,7 @@ rarest(struct slabs *all)
 	struct slab_class *best = NULL;
 	uint64_t most = 0;
 
-	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
+	for (unsigned i = 0; i < all->classes; i++) {
 		struct slab_class *c = &all->cls[i];
 		uint64_t regions, free = free_of(c, &regions);
 
@@ -414,7 +436,7 @@ forget_tries(struct slab *s)
 static void
 try_all_again(struct slabs *all)
 {
-	for (unsigned i = 0; i < SLAB_CLASSES; i++) {
+	for (unsigned i = 0; i < all->classes; i++) {
 		struct slab_class *c = &all->cls[i];
 
 		if (!atomic_load_explicit(&c->stuck, memory_order_relaxed))

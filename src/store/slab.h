@@ -11,6 +11,10 @@
  *	slab, KiB     16    16     32     64     64    128     256
  *	regions      64+   32+    32+    32+    16+    16+     16+
  *
+ * Half a slab of each size in use is empty, 6 MiB if all are.  Where that is
+ * much, slabs of more than 512 bytes an item are half as large (`coarse`):
+ * there are half as many sizes, items waste 2 to 5 %, and 2 MiB are empty.
+ *
  * A thread takes regions from its cache and gives them back to it; a cache is
  * filled from the fullest slabs of the class, and empty slabs go back to the
  * pool.  What is counted against a limit is slabs, not regions, so that what is
@@ -61,8 +65,16 @@ struct CACHE_ALIGNED slab_class {
 	_Atomic bool stuck; /* what lives in its slabs stays, until some goes */
 };
 
+/* The classes of a doubling above SLAB_FINE_MAX. */
+struct slab_range {
+	uint16_t order; /* of their slabs */
+	uint16_t last;  /* class + regions in a slab, the same for all */
+};
+
 struct slabs {
 	struct slab_class cls[SLAB_CLASSES];
+	struct slab_range range[SLAB_RANGES]; /* set once */
+	unsigned classes;                     /* set once; those in use */
 	struct slab_pool pool;
 	CACHE_ALIGNED _Atomic int64_t bytes; /* of slabs in use */
 	_Atomic int64_t free_bytes;          /* of free regions in them */
@@ -84,7 +96,7 @@ enum slab_outcome {
 };
 
 /* NULL when out of memory.  slabs_free(): no region is in use or cached. */
-struct slabs *slabs_new(void) MUST_USE;
+struct slabs *slabs_new(bool coarse) MUST_USE;
 void slabs_free(struct slabs *all);
 
 void slab_cache_init(struct slab_cache *cache, struct slabs *all);
@@ -113,31 +125,27 @@ slab_range(uint32_t z)
 
 /* The class of an item of `size` bytes, at most SLAB_ITEM_MAX. */
 static inline unsigned
-slab_class_of(size_t size)
+slab_class_of(const struct slabs *all, size_t size)
 {
 	uint32_t z = ((uint32_t)size + SLAB_STEP - 1) & ~(SLAB_STEP - 1u);
-	unsigned r;
+	struct slab_range r;
 
 	if (LIKELY(z <= SLAB_FINE_MAX))
 		return (z < SLAB_ITEM_MIN ? SLAB_ITEM_MIN : z) / SLAB_STEP - 1;
-	r = slab_range(z);
-	if (r < 3)
-		return 64 + 32 * r + 63 - (SLAB_UNIT << r) / z;
-	return 64 + 96 + 16 * (r - 3) + 31 - (SLAB_UNIT << (r - 1)) / z;
+	r = all->range[slab_range(z)];
+	return r.last - (SLAB_UNIT << r.order) / z;
 }
 
 /* The region that an item takes. */
 static inline size_t
-slab_region(size_t size)
+slab_region(const struct slabs *all, size_t size)
 {
 	uint32_t z = ((uint32_t)size + SLAB_STEP - 1) & ~(SLAB_STEP - 1u);
 	uint32_t bytes;
-	unsigned r;
 
 	if (LIKELY(z <= SLAB_FINE_MAX))
 		return z < SLAB_ITEM_MIN ? SLAB_ITEM_MIN : z;
-	r = slab_range(z);
-	bytes = SLAB_UNIT << (r < 3 ? r : r - 1);
+	bytes = SLAB_UNIT << all->range[slab_range(z)].order;
 	return bytes / (bytes / z) & ~(SLAB_STEP - 1u);
 }
 
@@ -173,7 +181,7 @@ slab_link(char *region, char *next)
 static inline void *
 slab_alloc(struct slab_cache *cache, size_t size)
 {
-	unsigned c = slab_class_of(size);
+	unsigned c = slab_class_of(cache->slabs, size);
 	char *p = cache->kept[c].first;
 
 	if (UNLIKELY(p == NULL)) {
@@ -192,7 +200,7 @@ void slab_spill(struct slab_cache *cache, unsigned c);
 static inline void
 slab_free(struct slab_cache *cache, void *p, size_t size)
 {
-	unsigned c = slab_class_of(size);
+	unsigned c = slab_class_of(cache->slabs, size);
 
 	slab_link(p, cache->kept[c].first);
 	cache->kept[c].first = p;

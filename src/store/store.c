@@ -28,6 +28,7 @@ enum {
 	DEAD_SHIFT = 11,         /* of ITEM_FIELDS */
 	SHRINK_LOCKED = 16,      /* buckets given back at a time */
 	SHRINK_TURNS = 8,
+	COARSE_MAX = 128 * 1024 * 1024, /* up to this limit, coarse classes */
 };
 
 static void
@@ -62,7 +63,8 @@ store_new(const struct store_config *config)
 	memset((void *)st->shard, 0, bytes);
 	st->shard_shift = 64 - (unsigned)__builtin_ctz(config->shards);
 	st->feed = config->feed;
-	if (config->slabs && (st->slabs = slabs_new()) == NULL)
+	if (config->slabs &&
+	    (st->slabs = slabs_new(config->limit <= COARSE_MAX)) == NULL)
 		goto fail;
 	st->evict = config->evict;
 	st->keep_dead_tags = config->keep_dead_tags;
@@ -409,7 +411,7 @@ store_reserve(struct store_local *l, size_t size, rel_time now)
 	/* Tables may have grown. */
 	if (UNLIKELY(l->credit < 0) && !raise_credit(l, 0, now))
 		return false;
-	c = slab_class_of(size);
+	c = slab_class_of(st->slabs, size);
 	return LIKELY(slab_is_ready(&l->slabs, c)) || raise_region(l, c, now);
 }
 

@@ -90,7 +90,7 @@ store_has_slab(const struct store *st, size_t size)
 static inline size_t
 store_item_cost(const struct store *st, size_t size)
 {
-	return store_has_slab(st, size) ? slab_region(size) :
+	return store_has_slab(st, size) ? slab_region(st->slabs, size) :
 					  arena_item_size(size);
 }
 
