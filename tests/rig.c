@@ -378,8 +378,8 @@ slab_items(const struct rig *r)
 {
 	int64_t sum = 0;
 
-	for (unsigned i = 0; r->store->slabs != NULL && i < r->store->slabs->classes;
-	     i++) {
+	for (unsigned i = 0;
+	     r->store->slabs != NULL && i < r->store->slabs->classes; i++) {
 		const struct slab_class *c = &r->store->slabs->cls[i];
 		int64_t used = (int64_t)atomic_load(&c->regions) -
 		    atomic_load(&c->free) - r->local.slabs.kept[i].n;
