@@ -24,7 +24,7 @@ enum {
 	PURGE_MIN = 256 * 1024,
 	SLACK = 4 * 1024 * 1024, /* buffers may come and go for nothing */
 	WITHHOLD_PART = 3,       /* of the limit, at the most */
-	WATCH_TICKS = 4,        /* between two looks, when quiet */
+	WATCH_TICKS = 4,         /* between two looks, when quiet */
 };
 
 /* Private memory of the process, 0 when the system doesn't tell. */
