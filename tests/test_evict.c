@@ -588,7 +588,7 @@ a_loop_larger_than_the_cache_hits(void)
 			    RESULT_STORED);
 	}
 	unit_note("%u hits in %u", hits, KEYS * ROUNDS / 2);
-	CHECK(hits > KEYS * ROUNDS / 2 / 10);
+	CHECK(hits > KEYS * ROUNDS / 2 / 20); /* LRU: none */
 	unit_note("%s", "");
 	rig_close(&r);
 }

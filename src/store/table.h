@@ -40,14 +40,26 @@
 #include "store/expire.h"
 #include "store/item.h"
 
+/*
+ * Addresses that a process may get, in bits.  x86-64 has 47; arm64 has 48.
+ * More are given only to those who ask for them.
+ */
+#ifndef ADDRESS_BITS
+#ifdef __x86_64__
+#define ADDRESS_BITS 47
+#else
+#define ADDRESS_BITS 48
+#endif
+#endif
+
 enum {
 	TABLE_SLOTS = 7,
 	TABLE_GROUP = 8,     /* buckets of a group at least; below twice it */
 	TABLE_SEGMENT = 256, /* buckets */
 	TABLE_DIRECTORIES = 25, /* 2^25 - 1 segments */
-	SLOT_POSITION = 45,     /* the position's lowest bit */
-	SLOT_TAG = 53,
-	SLOT_ALIGN = 2, /* low bits of an address that are 0 */
+	SLOT_ALIGN = 2,         /* low bits of an address that are 0 */
+	SLOT_POSITION = ADDRESS_BITS - SLOT_ALIGN, /* its lowest bit */
+	SLOT_TAG = SLOT_POSITION + 8,
 	TABLE_AWAY = 6, /* buckets where items away from theirs may be */
 	NOTE_AWAY = 56, /* bits for these buckets */
 };
