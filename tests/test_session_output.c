@@ -296,8 +296,13 @@ lists_of_stats_have_the_same_bytes(void)
 static void
 others_are_served_while_stats_walks_over_all_items(void)
 {
-	static const char *const walks[] = { "stats sizes\r\n",
-		"stats cachedump 39 0\r\n" };
+	static const struct {
+		const char *request;
+		int budget;
+	} walks[] = {
+		{ "stats sizes\r\n", 10 },
+		{ "stats cachedump 39 0\r\n", 1000000 },
+	};
 	enum session_wish wish;
 	struct wire w, other;
 	struct rig r;
@@ -306,13 +311,14 @@ others_are_served_while_stats_walks_over_all_items(void)
 	r.env.track_sizes = true;
 	store_many(&r, 11);
 	for (size_t i = 0; i < 2; i++) {
-		size_t n = strlen(walks[i]);
+		const char *request = walks[i].request;
+		size_t n = strlen(request);
 
-		unit_note("%s", walks[i]);
+		unit_note("%s", request);
 		wire_open(&w, &r);
 		wire_open(&other, &r);
-		r.x.budget = 10;
-		CHECK_EQ(session_feed(&w.session, &r.x, walks[i], n, &wish), n);
+		r.x.budget = walks[i].budget;
+		CHECK_EQ(session_feed(&w.session, &r.x, request, n, &wish), n);
 		CHECK_EQ(wish, WISH_YIELD);
 		CHECK_STR(session_state_name(&w.session), "conn_mwrite");
 		asks(&other, "flush_all\r\nset new 0 0 0\r\n\r\nmn\r\n",

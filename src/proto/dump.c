@@ -19,6 +19,7 @@ enum {
 	ITEMS_BYTES = 2 * 1024 * 1024, /* of stats cachedump, as memcached */
 	SIZES_STEP = 32,               /* bytes of size that count as one */
 	SIZES_PAGE = 64, /* counts allocated, and shown, at once */
+	STEPS_MAX = 20,  /* of the walk in one turn, whatever -R says */
 };
 
 struct dump {
@@ -225,8 +226,11 @@ enum step
 dump_step(struct session *s, struct exec *x)
 {
 	struct dump *d = s->dump;
-	enum step step = walk_on(s, x);
+	enum step step;
 
+	if (x->budget > STEPS_MAX)
+		x->budget = STEPS_MAX;
+	step = walk_on(s, x);
 	if (step == STEP_DONE && !d->failed)
 		step = put_sizes(d, x, s->out);
 	if (step != STEP_DONE)
