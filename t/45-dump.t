@@ -4,7 +4,9 @@
 
 use Leasecached;
 use File::Temp ();
+use List::Util qw(sum0);
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER);
 
 my $srv = Leasecached->start('-m', '256');
 my $c = $srv->client;
@@ -431,6 +433,130 @@ unless ($srv->is_reference) { # is locked while the reader is slow
 		is(scalar(my @lines = $p->until_line(qr/^END$/)), $limit + 1,
 		    "at most $limit");
 	}
+}
+
+# ---- cachedump and sizes, in pieces -----------------------------------------
+
+# The lines of a reply that end with this one, and how many bytes they have.
+sub
+bytes_to
+{
+	my ($client, $end) = @_;
+
+	return sum0(map { 2 + length } $client->until_line($end));
+}
+
+# The number of items in sizes from `least` on.
+sub
+items_of_size
+{
+	my ($client, $least) = @_;
+
+	$client->put("stats sizes\r\n");
+	return sum0(map { /^STAT (\d+) (\d+)$/ && $1 >= $least ? $2 : () }
+	    $client->until_line(qr/^END$/));
+}
+
+unless ($srv->is_reference) {
+	# What is asked while the server stands still is there when it goes on:
+	# with one worker and one request to a turn, all take turns then.
+	my $d = Leasecached->start('-t', 1, '-R', 1, '-o', 'track_sizes');
+	my ($walker, $other) = ($d->client, $d->connect);
+	my @walks = ('stats sizes', 'stats cachedump 63 0');
+
+	ok(fill($walker, 'w', 20_000), 'twenty thousand items');
+	is(items_of_size($walker, 0), 20_000, 'stats sizes counts them');
+	ok($other->silent, 'another client');
+	for my $walk (@walks) {
+		kill STOP => $d->pid;
+		waitpid $d->pid, POSIX::WUNTRACED();
+		$walker->put("$walk\r\nmn\r\n");
+		$other->put("stats conns\r\n" x 20);
+		kill CONT => $d->pid;
+		my @seen = map { grep { / conn_mwrite$/ }
+		    $other->until_line(qr/^END$/) } 1 .. 20;
+		cmp_ok(scalar @seen, '>', 1, "$walk lets another have turns");
+		ok((bytes_to($walker, qr/^END$/)), 'and goes on');
+		is($walker->line, 'MN', 'to what was asked next');
+	}
+
+	# It ends also when nobody waits for it any more.
+	for my $walk (@walks) {
+		my @gone = map { $d->connect } 1 .. 5;
+		is((grep { $_->silent } @gone), 5, 'five more clients');
+		$_->put("$walk\r\n") for @gone;
+		$gone[$_]->socket_handle->setsockopt(SOL_SOCKET, SO_LINGER,
+		    pack 'ii', 1, 0) for 0, 2, 4; # a reset
+		$_->close for @gone;
+		my ($there, $deadline) = (0, time + 30);
+		do {
+			$there = $walker->stats->{curr_connections};
+		} until $there == 2 || time > $deadline;
+		is($there, 2, "who asked for $walk may go");
+	}
+
+	# The table grows.
+	$walker->put("flush_all noreply\r\n");
+	$walker->put(join '', map { "set g$_ 0 0 1000 noreply\r\n" .
+	    'v' x 1000 . "\r\n" } 1 .. 3000);
+	my $pid = fork;
+	die "fork: $!" unless defined $pid;
+	if (!$pid) {
+		my $own = $d->connect;
+		POSIX::_exit(fill($own, 'h', 50_000) ? 0 : 1);
+	}
+	my ($wrong, $done) = 0;
+	do {
+		$done = waitpid($pid, POSIX::WNOHANG()) != 0;
+		$wrong++ if items_of_size($walker, 1000) != 3000;
+	} until $done;
+	is($wrong, 0, 'stats sizes counts each once while the table grows');
+}
+unless ($srv->is_reference) {
+	my $dir = File::Temp->newdir;
+	my $d = Leasecached->start(-unix => "$dir/socket", '-t', 1);
+	my ($s, $slow) = ($d->client, $d->connect);
+	my $pad = '%' x 240;
+	my $items = join '', map { "set k$_$pad 0 0 1 noreply\r\n1\r\n" }
+	    10_001 .. 20_000;
+
+	$s->put($items);
+	my ($class) = map { /^items:(\d+):number$/ } keys %{ $s->stats('items') };
+	my $request = "stats cachedump $class 0\r\n";
+	$s->put($request);
+	my $bytes = bytes_to($s, qr/^END$/);
+	cmp_ok($bytes, '<=', 2 << 20, 'a cachedump has 2 MiB at most');
+	cmp_ok($bytes, '>', (2 << 20) - 300, 'and nearly so many');
+
+	# It is made while its client reads.
+	$slow->put("${request}mn\r\n");
+	$slow->line;
+	is((grep { $_ eq 'conn_mwrite' } values %{ $s->stats('conns') }), 1,
+	    'one that is not read stands still');
+	$s->ask("flush_all\r\n", "OK\r\n", 'and holds nobody up');
+	cmp_ok(bytes_to($slow, qr/^END$/), '<', 1 << 20,
+	    'what is flushed meanwhile is not listed');
+	is($slow->line, 'MN', 'and the next request is answered');
+
+	# A server that ends gracefully lets it end.
+	$s->put($items);
+	ok($s->silent, 'items again');
+	$slow->put($request);
+	$slow->line;
+	kill USR1 => $d->pid;
+	ok($d->logged(qr/stopping/), 'a graceful end');
+	cmp_ok(bytes_to($slow, qr/^END$/), '>', (2 << 20) - 700,
+	    'comes after what was asked');
+	ok($slow->closed, 'the client is closed');
+	is($d->wait, 0, 'the server has ended');
+
+	$d = Leasecached->start(-unix => "$dir/socket", '-t', 1);
+	($s, $slow) = ($d->client, $d->connect);
+	$s->put($items);
+	ok($s->silent, 'another server');
+	$slow->put($request);
+	$slow->line;
+	is($d->stop, 0, 'that is told to end at once, does');
 }
 
 # ---- not allowed ------------------------------------------------------------

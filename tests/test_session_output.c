@@ -253,6 +253,89 @@ a_dump_lists_all_keys_to_a_slow_reader(void)
 	end(&w, &r);
 }
 
+/* Whatever the pieces in which they are made and read. */
+static void
+lists_of_stats_have_the_same_bytes(void)
+{
+	static const char text[] =
+	    "mn\r\nstats sizes\r\nstats cachedump 9 0\r\n"
+	    "stats cachedump 9 20\r\nstats cachedump 39 0\r\nmn\r\n";
+	static const size_t readers[] = { 0, 5000, 17 };
+	struct wire whole, w;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ 0 });
+	r.env.track_sizes = true;
+	store_many(&r, 10);
+	wire_open(&whole, &r);
+	wire_put(&whole, text, sizeof(text) - 1);
+	REQUIRE(whole.len > 5000);
+	CHECK(memcmp(whole.got, "MN\r\nSTAT 64 ", 12) == 0);
+	CHECK(memcmp(whole.got + whole.len - 14, "END\r\nEND\r\nMN\r\n", 14) ==
+	    0);
+	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)
+		for (int budget = 1; budget < 10; budget += 3) {
+			wire_open(&w, &r);
+			w.send_max = readers[i];
+			w.budget = budget;
+			w.between = check_output;
+			wire_put(&w, text, sizeof(text) - 1);
+			unit_note("%zu bytes, %d at a time", readers[i],
+			    budget);
+			unit_check_bytes(w.got, w.len, whole.got, whole.len,
+			    "the replies", UNIT_HERE);
+			wire_close(&w);
+		}
+	unit_note("%s", "");
+	wire_close(&whole);
+	CHECK(rig_is_sane(&r, 0));
+	rig_close(&r);
+	CHECK_EQ(fake_arena_bytes(), 0);
+}
+
+static void
+others_are_served_while_stats_walks_over_all_items(void)
+{
+	static const struct {
+		const char *request;
+		int budget;
+	} walks[] = {
+		{ "stats sizes\r\n", 10 },
+		{ "stats cachedump 39 0\r\n", 1000000 },
+	};
+	enum session_wish wish;
+	struct wire w, other;
+	struct rig r;
+
+	rig_open(&r, &(struct rig_config){ 0 });
+	r.env.track_sizes = true;
+	store_many(&r, 11);
+	for (size_t i = 0; i < 2; i++) {
+		const char *request = walks[i].request;
+		size_t n = strlen(request);
+
+		unit_note("%s", request);
+		wire_open(&w, &r);
+		wire_open(&other, &r);
+		r.x.budget = walks[i].budget;
+		CHECK_EQ(session_feed(&w.session, &r.x, request, n, &wish), n);
+		CHECK_EQ(wish, WISH_YIELD);
+		CHECK_STR(session_state_name(&w.session), "conn_mwrite");
+		asks(&other, "flush_all\r\nset new 0 0 0\r\n\r\nmn\r\n",
+		    "OK\r\nSTORED\r\nMN\r\n");
+		/* The first goes in the middle. */
+		if (i > 0)
+			asks(&w, "mn\r\n", "END\r\nMN\r\n");
+		wire_close(&other);
+		wire_close(&w);
+		store_many(&r, 12);
+	}
+	unit_note("%s", "");
+	CHECK(rig_is_sane(&r, 0));
+	rig_close(&r);
+	CHECK_EQ(fake_arena_bytes(), 0);
+}
+
 static void
 a_watcher_is_told_of_requests(void)
 {
@@ -282,4 +365,6 @@ UNIT("session output", TEST(a_multi_get_goes_on_after_each_flush),
     TEST(a_slow_reader_does_not_fill_memory),
     TEST(pinned_values_are_sent_whole_whatever_happens_to_them),
     TEST(a_dump_lists_all_keys_to_a_slow_reader),
+    TEST(lists_of_stats_have_the_same_bytes),
+    TEST(others_are_served_while_stats_walks_over_all_items),
     TEST(a_watcher_is_told_of_requests))

@@ -176,7 +176,7 @@ static enum step
 list(struct exec *x, struct request *req, enum dump_form form,
     struct token classes)
 {
-	uint64_t set = class_set(classes);
+	struct dump_spec spec = { .form = form, .classes = class_set(classes) };
 
 	req->loud = true;
 	if (atomic_load(x->env->crawler_off)) {
@@ -195,9 +195,9 @@ list(struct exec *x, struct request *req, enum dump_form form,
 			SAY(req,
 			    "ERROR cannot pipeline other commands "
 			    "before mgdump\r\n");
-	} else if (set == 0) {
+	} else if (spec.classes == 0) {
 		SAY(req, "BADCLASS invalid class id\r\n");
-	} else if (!dump_start(req->s, form, set)) {
+	} else if (!dump_start(req->s, x, &spec)) {
 		SAY(req, "SERVER_ERROR out of memory\r\n");
 	} else {
 		SAY(req, "OK\r\n");

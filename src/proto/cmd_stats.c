@@ -249,7 +249,6 @@ static const struct report {
 	{ "settings", settings },
 	{ "items", stats_items },
 	{ "slabs", stats_slabs },
-	{ "sizes", stats_sizes },
 	{ "conns", conns },
 	{ "server", server },
 	{ "leases", stats_leases },
@@ -271,6 +270,8 @@ cmd_stats(struct exec *x, struct request *req)
 	}
 	if (TOKEN_IS(t[1], "detail"))
 		return detail(x, req, t, n);
+	if (TOKEN_IS(t[1], "sizes"))
+		return stats_sizes(x, req);
 	if (TOKEN_IS(t[1], "cachedump"))
 		return stats_cachedump(x, req, t, n);
 	for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)

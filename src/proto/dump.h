@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dump.h - lru_crawler metadump and mgdump: listing all keys.
+ * dump.h - replies that are made from all items: lru_crawler metadump and
+ * mgdump, stats cachedump, stats sizes.
  *
- * The listing is produced as the client reads it: it holds a place in the
- * table, not a copy of it.
+ * They are made in pieces, between which others are served, and no faster than
+ * the client reads: a dump holds a place in the table, not a copy of it.
  *
  * Layer: proto.
  */
@@ -14,14 +15,22 @@
 
 struct dump;
 
-enum dump_form { DUMP_META, DUMP_MG };
+enum dump_form {
+	DUMP_META,
+	DUMP_MG,
+	DUMP_ITEMS, /* stats cachedump */
+	DUMP_SIZES, /* stats sizes: how many items there are of each */
+};
 
-/*
- * Turns the session into a listing of the classes in the set (bit n for class
- * n).  False when out of memory.
- */
-bool dump_start(struct session *s, enum dump_form form,
-    uint64_t classes) MUST_USE;
+struct dump_spec {
+	enum dump_form form;
+	uint64_t classes; /* bit n for class n */
+	uint64_t limit;   /* of DUMP_ITEMS, lines; 0: as many as it may have */
+};
+
+/* Turns the session into a dump.  False when out of memory. */
+bool dump_start(struct session *s, struct exec *x,
+    const struct dump_spec *spec) MUST_USE;
 
 /* Adds lines while there is room; at the end the session takes commands. */
 enum step dump_step(struct session *s, struct exec *x);

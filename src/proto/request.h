@@ -82,6 +82,7 @@ enum { DELTA_DIGITS = 22 /* of what incr adds, as memcached */ };
 #define SAY_NO_MEMORY "SERVER_ERROR out of memory storing object\r\n"
 #define SAY_NO_TOUCH "SERVER_ERROR out of memory touching item\r\n"
 #define SAY_REFS "SERVER_ERROR refcount overflow during fetch\r\n"
+#define SAY_STATS_MEMORY "SERVER_ERROR out of memory writing stats\r\n"
 #define SAY_BAD_CHUNK "CLIENT_ERROR bad data chunk\r\n"
 
 /* A whole reply line. */

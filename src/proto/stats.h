@@ -13,11 +13,12 @@ struct text;
 
 void stats_items(struct exec *x, struct text *text);
 void stats_slabs(struct exec *x, struct text *text);
-void stats_sizes(struct exec *x, struct text *text);
 
 void stats_leases(struct exec *x, struct text *text);
 void stats_tags(struct exec *x, struct text *text);
 
+/* These walk over all items: the reply is a dump. */
+enum step stats_sizes(struct exec *x, struct request *req);
 /* `stats cachedump <class> <limit>`; t[2] and t[3] are its words. */
 enum step stats_cachedump(struct exec *x, struct request *req,
     const struct token *t, size_t n);

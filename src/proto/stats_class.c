@@ -9,20 +9,14 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/base64.h"
 #include "base/num.h"
 #include "proto/command.h"
+#include "proto/dump.h"
 #include "proto/stats.h"
 #include "proto/text.h"
 
-enum {
-	PAGE = 1024 * 1024,
-	SIZES_BUCKET = 32,
-	CACHEDUMP_MAX = 2 * 1024 * 1024, /* bytes of a reply, as memcached */
-	NOTES = STORE_WALK_NOTES,
-};
+enum { PAGE = 1024 * 1024 };
 
 static struct store_sums *
 sums_of(struct exec *x, struct text *text)
@@ -151,103 +145,39 @@ stats_slabs(struct exec *x, struct text *text)
 	text_add(text, "END\r\n");
 }
 
-void
-stats_sizes(struct exec *x, struct text *text)
+enum step
+stats_sizes(struct exec *x, struct request *req)
 {
-	struct store_walk walk = { 0 };
-	struct item_note *notes;
-	uint64_t *count;
-	size_t buckets, n;
+	static const struct dump_spec spec = { .form = DUMP_SIZES,
+		.classes = UINT64_MAX };
 
-	if (!x->env->track_sizes) {
-		text_add(text, "STAT sizes_status disabled\r\nEND\r\n");
-		return;
-	}
-	/* Under -C an item may count as 8 bytes more than -I. */
-	buckets = (x->cache->item_max + sizeof(uint64_t)) / SIZES_BUCKET + 2;
-	count = calloc(buckets, sizeof(*count));
-	notes = malloc(NOTES * sizeof(*notes));
-	if (count == NULL || notes == NULL) {
-		text->failed = true;
-	} else {
-		while (!store_walk_is_done(x->cache->store, &walk)) {
-			n = store_walk(x->local, &walk, x->now, notes, NOTES);
-			for (size_t i = 0; i < n; i++)
-				count[(notes[i].size + SIZES_BUCKET - 1) /
-				    SIZES_BUCKET]++;
-		}
-		for (size_t i = 0; i < buckets; i++)
-			if (count[i] > 0)
-				text_add(text, "STAT %zu %" PRIu64 "\r\n",
-				    i * SIZES_BUCKET, count[i]);
-		text_add(text, "END\r\n");
-	}
-	free(notes);
-	free(count);
-}
-
-/* As memcached, but for keys that would break the line: they are encoded. */
-static size_t
-shown_key(const struct item_note *note, char key[3 * KEY_MAX])
-{
-	if (note->binary)
-		return base64_encode(key, note->key, note->key_len);
-	memcpy(key, note->key, note->key_len);
-	return note->key_len;
-}
-
-static void
-cachedump(struct exec *x, struct text *text, unsigned id, uint64_t limit)
-{
-	char key[3 * KEY_MAX];
-	struct item_note *notes = malloc(NOTES * sizeof(*notes));
-	struct store_walk walk = { 0 };
-	uint64_t listed = 0;
-	size_t n;
-
-	if (notes == NULL) {
-		text->failed = true;
-		return;
-	}
-	while ((limit == 0 || listed < limit) && text->len < CACHEDUMP_MAX &&
-	    !store_walk_is_done(x->cache->store, &walk)) {
-		n = store_walk(x->local, &walk, x->now, notes, NOTES);
-		for (size_t i = 0; i < n; i++) {
-			if (notes[i].class_id != id ||
-			    (limit != 0 && listed == limit))
-				continue;
-			text_add(text, "ITEM %.*s [%u b; %lld s]\r\n",
-			    (int)shown_key(&notes[i], key), key,
-			    notes[i].value_len,
-			    notes[i].exptime == 0 ?
-				0 :
-				(long long)clock_unix(notes[i].exptime));
-			listed++;
-		}
-	}
-	free(notes);
-	text_add(text, "END\r\n");
+	if (!x->env->track_sizes)
+		SAY(req, "STAT sizes_status disabled\r\nEND\r\n");
+	else if (!dump_start(req->s, x, &spec))
+		SAY(req, SAY_STATS_MEMORY);
+	return STEP_DONE;
 }
 
 enum step
 stats_cachedump(struct exec *x, struct request *req, const struct token *t,
     size_t n)
 {
-	struct text text = { .p = NULL };
-	uint64_t id, limit;
+	struct dump_spec spec = { .form = DUMP_ITEMS };
+	uint64_t id;
 
 	if (!x->env->dump_enabled) {
 		SAY(req, "CLIENT_ERROR stats cachedump not allowed\r\n");
 	} else if (n < 4) {
 		SAY(req, "CLIENT_ERROR bad command line\r\n");
 	} else if (!num_loose(t[2].p, t[2].len, UINT32_MAX, &id) ||
-	    !num_loose(t[3].p, t[3].len, UINT32_MAX, &limit)) {
+	    !num_loose(t[3].p, t[3].len, UINT32_MAX, &spec.limit)) {
 		SAY(req, SAY_BAD_FORMAT);
 	} else if (id >= SIZECLASS_LIMIT) {
 		SAY(req, "CLIENT_ERROR Illegal slab id\r\n");
 	} else {
-		cachedump(x, &text, (unsigned)id, limit);
-		return text_send(&text, req);
+		spec.classes = (uint64_t)1 << id;
+		if (!dump_start(req->s, x, &spec))
+			SAY(req, SAY_STATS_MEMORY);
 	}
 	return STEP_DONE;
 }

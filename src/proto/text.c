@@ -79,7 +79,7 @@ text_send(struct text *t, struct request *req)
 {
 	if (t->failed) {
 		free(t->p);
-		SAY(req, "SERVER_ERROR out of memory writing stats\r\n");
+		SAY(req, SAY_STATS_MEMORY);
 	} else if (t->len > 0) {
 		out_text(req->out, t->p, t->len);
 	}

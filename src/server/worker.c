@@ -127,6 +127,19 @@ set_alarm(struct worker *w)
 		w->alarm_at = first->key;
 }
 
+/* The alarm tells the end of draining: the waits end with its beginning. */
+static void
+set_end(struct worker *w)
+{
+	uint64_t now = clock_ms(), until = w->drain_until;
+	uint64_t ms = until >= now ? until - now + 1 : 1;
+	struct timeval left = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
+
+	if (event_add(&w->alarm, &left) != 0)
+		w->stopping = true;
+}
+
 static void
 on_alarm(evutil_socket_t fd, short what, void *arg)
 {
@@ -135,6 +148,9 @@ on_alarm(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	w->alarm_at = 0; /* run() ends what is due */
+	/* libevent counts from when the thread woke: it may be early. */
+	if (w->draining)
+		set_end(w);
 }
 
 /* Gives those in the queue up to `last` their turns, some at a time. */
@@ -331,17 +347,13 @@ drain(struct worker *w)
 		w->stopping = true;
 }
 
-/* (The waits end with it, and so the alarm is free to tell its end.) */
 static void
 begin_to_drain(struct worker *w)
 {
-	struct timeval left = { DRAIN_MS / 1000, DRAIN_MS % 1000 * 1000 + 1 };
-
 	w->draining = true;
 	w->drain_until = clock_ms() + DRAIN_MS;
 	drain(w);
-	if (event_add(&w->alarm, &left) != 0)
-		w->stopping = true;
+	set_end(w);
 }
 
 /* Once a second, unless nobody was served for long and nobody can be idle. */
