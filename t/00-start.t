@@ -309,6 +309,23 @@ for my $signal (qw(INT USR1)) {
 	kill KILL => $pid if $pid && kill 0 => $pid;
 }
 
+# Who has seen the pid file may end the server, be it a moment later.
+SKIP: {
+	skip 'memcached has this moment', 1 if is_reference;
+	my $dir = tmpdir();
+	my %ends;
+
+	for (1 .. 20) {
+		my $srv = spawn(as_user(), '-p', 0, '-s', "$dir/s", '-P',
+		    "$dir/pid");
+
+		1 while !-e "$dir/pid" && kill 0 => $srv->pid;
+		kill TERM => $srv->pid;
+		$ends{$srv->ended . (-e "$dir/pid" ? ', its file stays' : '')}++;
+	}
+	is_deeply(\%ends, { 'exit 0' => 20 }, 'SIGTERM at the start');
+}
+
 SKIP: {
 	skip 'memcached does not tell its parent', 3 if is_reference;
 	my $dir = tmpdir();

@@ -23,6 +23,8 @@
 
 enum { SIGNALS = 4, SHARDS_MIN = 16, SHARDS_MAX = 256, PER_THREAD = 4 };
 
+static const int signals[SIGNALS] = { SIGINT, SIGTERM, SIGUSR1, SIGHUP };
+
 /* What `stats` asks of this layer. */
 
 static void
@@ -287,9 +289,23 @@ notify(const char *state)
 }
 #endif
 
+/* Keeps back the signals that the server acts on, or lets them through. */
+static void
+hold_signals(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < SIGNALS; i++)
+		sigaddset(&set, signals[i]);
+	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 bool
 server_listen(struct server *sv)
 {
+	/* Who sees the port or the pid file may already end the server. */
+	hold_signals(true);
 	int inherited = inherited_sockets(&sv->listener);
 
 	if (inherited != 0)
@@ -324,14 +340,12 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static bool
 watch_signals(struct running *r)
 {
-	static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGUSR1,
-		SIGHUP };
-
 	for (int i = 0; i < SIGNALS; i++) {
-		r->signal[i] = evsignal_new(r->base, numbers[i], on_signal, r);
+		r->signal[i] = evsignal_new(r->base, signals[i], on_signal, r);
 		if (r->signal[i] == NULL || event_add(r->signal[i], NULL) != 0)
 			return false;
 	}
+	hold_signals(false);
 	return true;
 }
 
