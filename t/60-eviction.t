@@ -290,6 +290,17 @@ SKIP: {
 	    '-M: incr and decr work when not a byte is free');
 }
 
+# ---- many threads, little memory --------------------------------------------
+
+{
+	my $srv = Leasecached->start('-m', 4, '-t', 64);
+	my $s = raw_client($srv->port);
+
+	store($s, 1000, map { "few$_" } 1 .. 1000);
+	cmp_ok(scalar keys %{ found($s, map { "few$_" } 1 .. 1000) }, '>=', 900,
+	    'a small cache of many threads is not all tables');
+}
+
 # ---- the limit moves --------------------------------------------------------
 
 SKIP: {

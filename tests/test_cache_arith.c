@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "verb.h"
@@ -166,6 +167,39 @@ a_missing_number_is_made_when_told(void)
 	verb_end();
 }
 
+enum { LIMIT = 1 << 20 };
+
+static void
+numbers_made_stay_within_the_limit(void)
+{
+	struct arith_spec spec = { .vivify = true };
+	enum result res = RESULT_STORED;
+	struct arith_done done;
+	char key[KEY_MAX + 1];
+	int64_t most = 0;
+
+	/* Of long keys the tables, which are paid for apart, take little. */
+	memset(key, 'k', sizeof(key));
+	rig_open(&verb_rig,
+	    &(struct rig_config){ .slabs = true,
+		.limit = LIMIT,
+		.no_evict = true });
+	key[KEY_MAX] = '\0';
+	for (int n = 10000; res == RESULT_STORED && n < 20000; n++) {
+		key[snprintf(key, sizeof(key), "%d", n)] = 'k';
+		res = verb_arith(key, &spec, &done);
+		if (store_account(verb_rig.store) > most)
+			most = store_account(verb_rig.store);
+	}
+	CHECK_EQ(res, RESULT_NO_MEMORY);
+	CHECK(most <= LIMIT);
+	/* what is there may still change */
+	memcpy(key, "10000", 5);
+	CHECK_EQ(verb_arith(key, &spec, &done), RESULT_STORED);
+	CHECK(!done.made);
+	verb_end();
+}
+
 static void
 a_number_decides_whether_arithmetic_is_done(void)
 {
@@ -187,4 +221,5 @@ UNIT("cache arith", TEST(a_result_that_is_shorter_is_padded),
     TEST(what_is_no_number_is_left_alone),
     TEST(arithmetic_keeps_what_it_does_not_change),
     TEST(a_missing_number_is_made_when_told),
+    TEST(numbers_made_stay_within_the_limit),
     TEST(a_number_decides_whether_arithmetic_is_done))

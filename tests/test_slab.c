@@ -326,6 +326,43 @@ a_victim_that_was_emptied_is_given_back(void)
 	end(all);
 }
 
+/* Bytes of regions that the holder's cache keeps. */
+static size_t
+kept_by(const struct holder *h)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < h->cache.slabs->classes; i++)
+		bytes += (size_t)h->cache.kept[i].n *
+		    h->cache.slabs->cls[i].size;
+	return bytes;
+}
+
+static void
+a_thread_keeps_little_of_many_sizes(void)
+{
+	struct slabs *all = slabs_new(false);
+	struct holder *h = holder(all, 7);
+	size_t most = 0;
+
+	for (int i = 0; i < SLOTS; i++)
+		take_piece(h, &h->piece[i],
+		    1 + (size_t)i * (SLAB_ITEM_MAX - 1) / SLOTS);
+	for (int i = 0; i < SLOTS; i++) {
+		give_piece(h, &h->piece[i]);
+		if (kept_by(h) > most)
+			most = kept_by(h);
+	}
+	CHECK(most > SLAB_KEPT / 2 && most <= SLAB_KEPT);
+	churn(h, 10000);
+	CHECK(kept_by(h) <= SLAB_KEPT);
+	CHECK_EQ(kept_by(h), h->cache.bytes);
+	give_all(h);
+	CHECK_EQ(h->cache.bytes, 0);
+	free(h);
+	end(all);
+}
+
 /* Runs of all orders from one chunk, freed in another order, make it whole. */
 static void
 runs_join_again(void)
@@ -421,5 +458,6 @@ UNIT("slab", TEST(every_size_has_a_class_that_fits),
     TEST(regions_lie_apart_and_are_aligned), TEST(what_is_freed_is_found_again),
     TEST(freed_regions_begin_with_zeros), TEST(a_full_room_is_said),
     TEST(victims_are_the_emptiest_and_hand_out_nothing),
-    TEST(a_victim_that_was_emptied_is_given_back), TEST(runs_join_again),
+    TEST(a_victim_that_was_emptied_is_given_back),
+    TEST(a_thread_keeps_little_of_many_sizes), TEST(runs_join_again),
     TEST(nothing_is_lost_in_a_long_churn), TEST(threads_share_slabs))

@@ -14,9 +14,6 @@
 #include "cache/cache.h"
 #include "cache/fill.h"
 
-/* What an item with a number needs besides its key: every field. */
-enum { ROOM = sizeof(struct item) + 24 + 12 + 4 * ITEM_TAGS_MAX + NUM_MAX };
-
 static bool
 is_blank(char c)
 {
@@ -61,25 +58,51 @@ make(struct store_local *l, const struct item_spec *like, uint64_t number,
 	return it;
 }
 
+/* What a number that is not there yet is made from; *extra is filled. */
+static struct item_spec
+new_number(const struct act *st, const struct arith_spec *spec,
+    struct item_extra *extra)
+{
+	char digits[NUM_MAX];
+
+	*extra = (struct item_extra){ .tags = 0 };
+	cache_add_prefix_tag(st->c, st->key, extra);
+	return (struct item_spec){
+		.key = *st->key,
+		.value_len = (uint32_t)num_print(digits, spec->initial),
+		.own_cas = spec->own_cas,
+		.exptime = spec->vivify_exptime,
+		.extra = extra,
+	};
+}
+
+/*
+ * A region of the very size that a new number takes: another does not keep one
+ * from being made beyond the limit.
+ */
+static bool
+reserve(const struct act *st, const struct arith_spec *spec)
+{
+	struct item_extra extra;
+	struct item_spec number = new_number(st, spec, &extra);
+
+	return store_reserve(st->l, item_size_for(&number), st->now);
+}
+
 /* Nothing that everybody sees stands: the number is a store like any other. */
 static enum result
 vivify(struct act *st, const struct standing *old,
     const struct arith_spec *spec, struct item **made) REQUIRES(st->s->lock)
 {
 	static const struct store_spec plain;
-	struct item_extra extra = { .tags = 0 };
-	struct item_spec empty = {
-		.key = *st->key,
-		.exptime = spec->vivify_exptime,
-		.extra = &extra,
-	};
+	struct item_extra extra;
+	struct item_spec number = new_number(st, spec, &extra);
 	struct stored out;
 	struct item *it;
 
 	if (fill_judge_plain(st, &plain, old, &out) != RESULT_STORED)
 		return RESULT_REFUSED;
-	cache_add_prefix_tag(st->c, st->key, &extra);
-	it = make(st->l, &empty, spec->initial, spec);
+	it = make(st->l, &number, spec->initial, spec);
 	if (it == NULL)
 		return RESULT_NO_MEMORY;
 	if (old->item != NULL) {
@@ -149,7 +172,7 @@ cache_arith(struct cache *c, struct store_local *l, const struct key *key,
 	bool room;
 
 	memset(out, 0, sizeof(*out));
-	room = store_reserve(l, ROOM + key->len, now);
+	room = reserve(&st, spec);
 	shard_lock(st.s);
 	old = fill_look(&st);
 	if (old.visible) {

@@ -21,7 +21,14 @@
 #include "proto/command.h"
 #include "store/arena.h"
 
-enum { SIGNALS = 4, SHARDS_MIN = 16, SHARDS_MAX = 256, PER_THREAD = 4 };
+enum {
+	SIGNALS = 4,
+	SHARDS_MIN = 16,
+	SHARDS_MAX = 256,
+	PER_THREAD = 4,
+	/* Of the limit, for each shard: an empty table takes 1/16 of it. */
+	PER_SHARD = 256 * 1024,
+};
 
 static const int signals[SIGNALS] = { SIGINT, SIGTERM, SIGUSR1, SIGHUP };
 
@@ -177,7 +184,8 @@ shards_for(const struct server_config *config)
 
 	if (config->shards > 0)
 		return config->shards;
-	while (n < SHARDS_MAX && n < (unsigned)config->threads * PER_THREAD)
+	while (n < SHARDS_MAX && n < (unsigned)config->threads * PER_THREAD &&
+	    config->memory_limit / PER_SHARD >= 2 * (size_t)n)
 		n *= 2;
 	return n;
 }

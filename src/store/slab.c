@@ -226,8 +226,10 @@ slab_cache_init(struct slab_cache *cache, struct slabs *all)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->slabs = all;
-	for (unsigned i = 0; i < all->classes; i++)
-		cache->kept[i].most = 2 * all->cls[i].batch;
+	for (unsigned i = 0; i < all->classes; i++) {
+		cache->kept[i].most = (uint16_t)(2 * all->cls[i].batch);
+		cache->kept[i].size = (uint16_t)all->cls[i].size;
+	}
 }
 
 /* Moves up to a batch of one slab's regions into an empty cache. */
@@ -246,6 +248,7 @@ fill_from(struct slab_cache *cache, unsigned i, struct slab *s)
 		n++;
 	}
 	cache->kept[i].n += n;
+	cache->bytes += (int64_t)n * c->size;
 	list(c, s);
 	bump(&c->free, -(int64_t)n);
 	add(&cache->slabs->free_bytes, -(int64_t)n * c->size);
@@ -296,6 +299,7 @@ slab_spill(struct slab_cache *cache, unsigned i)
 		last = slab_next(last);
 	rest = slab_next(last);
 	slab_link(last, NULL);
+	cache->bytes -= (int64_t)(cache->kept[i].n - c->batch) * c->size;
 	cache->kept[i].n = c->batch;
 	put_all(cache->slabs, c, rest);
 }
@@ -307,6 +311,7 @@ slab_cache_empty_class(struct slab_cache *cache, unsigned i)
 
 	if (p == NULL)
 		return;
+	cache->bytes -= (int64_t)cache->kept[i].n * cache->kept[i].size;
 	cache->kept[i].first = NULL;
 	cache->kept[i].n = 0;
 	put_all(cache->slabs, &cache->slabs->cls[i], p);

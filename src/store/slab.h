@@ -16,7 +16,8 @@
  * there are half as many sizes, items waste 2 to 5 %, and 2 MiB are empty.
  *
  * A thread takes regions from its cache and gives them back to it; a cache is
- * filled from the fullest slabs of the class, and empty slabs go back to the
+ * filled from the fullest slabs of the class, holds SLAB_KEPT at the most, so
+ * that many threads do not keep all there is, and empty slabs go back to the
  * pool.  What is counted against a limit is slabs, not regions, so that what is
  * counted is what is resident.  When many regions are free, whoever needs a
  * slab picks a victim, the emptiest slab there is, and moves what lives there:
@@ -46,7 +47,8 @@ enum {
 	SLAB_ITEM_MAX = 16 * 1024,
 	SLAB_RANGES = 6, /* doublings above SLAB_FINE_MAX */
 	SLAB_CLASSES = SLAB_FINE_MAX / SLAB_STEP + 3 * 32 + 3 * 16,
-	SLAB_FULLNESS = 8, /* lists of partly used slabs */
+	SLAB_FULLNESS = 8,      /* lists of partly used slabs */
+	SLAB_KEPT = 128 * 1024, /* bytes that a thread keeps, of all classes */
 };
 
 struct CACHE_ALIGNED slab_class {
@@ -83,9 +85,11 @@ struct slabs {
 /* A thread's own. */
 struct slab_cache {
 	struct slabs *slabs;
+	int64_t bytes; /* of all that is kept */
 	struct {
 		char *first;
-		uint32_t n, most;
+		uint32_t n;
+		uint16_t most, size;
 	} kept[SLAB_CLASSES];
 };
 
@@ -191,8 +195,13 @@ slab_alloc(struct slab_cache *cache, size_t size)
 	}
 	cache->kept[c].first = slab_next(p);
 	cache->kept[c].n--;
+	cache->bytes -= cache->kept[c].size;
 	return p;
 }
+
+/* Gives back what the thread has cached: of one class, or all. */
+void slab_cache_empty_class(struct slab_cache *cache, unsigned c);
+void slab_cache_empty(struct slab_cache *cache);
 
 /* Gives the coldest of a full cache back to their slabs. */
 void slab_spill(struct slab_cache *cache, unsigned c);
@@ -204,13 +213,12 @@ slab_free(struct slab_cache *cache, void *p, size_t size)
 
 	slab_link(p, cache->kept[c].first);
 	cache->kept[c].first = p;
+	cache->bytes += cache->kept[c].size;
 	if (UNLIKELY(++cache->kept[c].n > cache->kept[c].most))
 		slab_spill(cache, c);
+	if (UNLIKELY(cache->bytes > SLAB_KEPT))
+		slab_cache_empty(cache);
 }
-
-/* Gives back what the thread has cached: of one class, or all. */
-void slab_cache_empty_class(struct slab_cache *cache, unsigned c);
-void slab_cache_empty(struct slab_cache *cache);
 
 /*
  * A slab to be emptied, or NULL when none is worth it: the emptiest of the
