@@ -312,10 +312,11 @@ hold_signals(bool hold)
 bool
 server_listen(struct server *sv)
 {
+	int inherited;
+
 	/* Who sees the port or the pid file may already end the server. */
 	hold_signals(true);
-	int inherited = inherited_sockets(&sv->listener);
-
+	inherited = inherited_sockets(&sv->listener);
 	if (inherited != 0)
 		return inherited > 0;
 	return listener_open(&sv->listener, &sv->config.listener);
