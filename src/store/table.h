@@ -40,6 +40,7 @@
 #include "store/expire.h"
 #include "store/item.h"
 
+
 /*
  * Addresses that a process may get, in bits.  x86-64 has 47; arm64 has 48.
  * More are given only to those who ask for them.
@@ -51,6 +52,8 @@
 #define ADDRESS_BITS 48
 #endif
 #endif
+
+struct slab_pool;
 
 enum {
 	TABLE_SLOTS = 7,
@@ -80,9 +83,10 @@ struct table {
 	_Atomic uint32_t buckets; /* in use */
 	uint32_t segments;        /* with memory; there may be more without */
 	size_t items;
-	size_t chained;     /* buckets allocated for overflow */
-	size_t bytes;       /* true size of all of it */
-	bool growth_failed; /* no memory for the last bucket */
+	size_t chained;         /* buckets allocated for overflow */
+	size_t bytes;           /* true size of all of it */
+	bool growth_failed;     /* no memory for the last bucket */
+	struct slab_pool *pool; /* for segments; NULL: the arena */
 };
 
 /* Where an item is; valid until the lock is dropped or the table changed. */
@@ -98,8 +102,12 @@ struct bucket_group {
 	unsigned buckets;
 };
 
-/* False when out of memory.  table_free() expects no items. */
-bool table_init(struct table *t) MUST_USE;
+/*
+ * False when out of memory.  table_free() expects no items.  Segments have the
+ * size of a unit: those of a `pool` share huge pages with each other and with
+ * items, since each lookup goes to another of their lines.
+ */
+bool table_init(struct table *t, struct slab_pool *pool) MUST_USE;
 void table_free(struct table *t);
 
 /* The item with that key, or NULL. */

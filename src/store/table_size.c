@@ -16,7 +16,11 @@
 #include "base/hash.h"
 #include "base/pages.h"
 #include "store/arena.h"
+#include "store/slab_pool.h"
 #include "store/table_bucket.h"
+
+_Static_assert(TABLE_SEGMENT * sizeof(struct bucket) == SLAB_UNIT,
+    "a segment is a unit");
 
 enum {
 	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
@@ -31,6 +35,26 @@ enum {
 };
 
 /* Segments. */
+
+static void *
+alloc_segment(struct table *t)
+{
+	struct slab *s;
+
+	if (t->pool == NULL)
+		return arena_alloc_lines(SEGMENT_BYTES);
+	s = slab_pool_take_whole(t->pool);
+	return s != NULL ? slab_start(s) : NULL;
+}
+
+static void
+free_segment(struct table *t, struct bucket *b)
+{
+	if (t->pool == NULL)
+		arena_free_lines(b, SEGMENT_BYTES);
+	else
+		slab_pool_give(t->pool, slab_of(b));
+}
 
 static bool
 add_segment(struct table *t)
@@ -52,7 +76,7 @@ add_segment(struct table *t)
 	}
 	b = d[segment ^ (uint32_t)1 << k];
 	if (b == NULL) {
-		b = arena_alloc_lines(SEGMENT_BYTES);
+		b = alloc_segment(t);
 		if (b == NULL)
 			return false;
 		memset((void *)b, 0, SEGMENT_BYTES);
@@ -78,9 +102,10 @@ drop_segment(struct table *t)
 }
 
 bool
-table_init(struct table *t)
+table_init(struct table *t, struct slab_pool *pool)
 {
 	memset((void *)t, 0, sizeof(*t));
+	t->pool = pool;
 	if (!add_segment(t)) {
 		table_free(t);
 		return false;
@@ -100,7 +125,7 @@ table_free(struct table *t)
 			continue;
 		for (uint32_t i = 0; i < (uint32_t)1 << k; i++)
 			if (d[i] != NULL)
-				arena_free_lines(d[i], SEGMENT_BYTES);
+				free_segment(t, d[i]);
 		arena_free(d, sizeof(*d) << k);
 		atomic_store(&t->directory[k], NULL);
 	}
