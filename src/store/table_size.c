@@ -25,11 +25,11 @@ _Static_assert(TABLE_SEGMENT * sizeof(struct bucket) == SLAB_UNIT,
 enum {
 	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
 	/* A bucket more whenever there are more than 17 items to 3. */
-	FULL_ITEMS = 17,
-	FULL_BUCKETS = 3,
+	FULL_ITEMS = 6,
+	FULL_BUCKETS = 1,
 	/* One less whenever there are fewer than 21 items to 4. */
-	SPARE_ITEMS = 21,
-	SPARE_BUCKETS = 4,
+	SPARE_ITEMS = 11,
+	SPARE_BUCKETS = 2,
 	PLAN_BUCKETS = 2 * TABLE_GROUP,
 	PLAN_ENTRIES = 160, /* more are rare: memory is allocated for them */
 };
@@ -314,10 +314,12 @@ write_plan(struct table *t, struct plan *p, struct bucket **spare)
 {
 	for (unsigned n = 0; n < p->group.buckets; n++) {
 		struct bucket *b = bucket_of(t, &p->group, n);
+		const struct line *l = &p->line[n];
 
+#pragma GCC unroll 7
 		for (int i = 0; i < TABLE_SLOTS; i++)
-			store(&b->slot[i], p->line[n].slot[i]);
-		store(&b->notes, p->line[n].notes);
+			store(&b->slot[i], l->slot[i]);
+		store(&b->notes, l->notes);
 	}
 	write_chain(p, bucket_of(t, &p->group, 0), spare);
 }
@@ -333,14 +335,13 @@ struct change {
 static void
 plan_bucket(const struct change *c, struct plan *plan, const struct bucket *b)
 {
-	uint64_t notes = load(&b->notes);
+	uint64_t notes = load(&b->notes), levels = notes;
 	int n = notes & NOTE_CHAINED ? CHAIN_SLOT : TABLE_SLOTS;
 	uint32_t bit = (uint32_t)1 << c->from[0].shift;
 
-	for (int i = 0; i < n; i++) {
-		struct entry e = { load(&b->slot[i]),
-			(uint8_t)(notes >> 8 * i) };
-		struct item *it = item_in(e.word);
+	for (int i = 0; i < n; i++, levels >>= 8) {
+		struct entry e = { load(&b->slot[i]), (uint8_t)levels };
+		struct item *it;
 
 		if (e.word == 0)
 			continue;
@@ -348,6 +349,7 @@ plan_bucket(const struct change *c, struct plan *plan, const struct bucket *b)
 			plan_item(plan, e);
 			continue;
 		}
+		it = item_in(e.word);
 		plan_item(hash_key(item_key(it), item_key_len(it)) & bit ?
 			&plan[1] :
 			&plan[0],
