@@ -40,7 +40,6 @@
 #include "store/expire.h"
 #include "store/item.h"
 
-
 /*
  * Addresses that a process may get, in bits.  x86-64 has 47; arm64 has 48.
  * More are given only to those who ask for them.
