@@ -18,17 +18,9 @@ dist_systemdunit_DATA = contrib/systemd/leasecached.socket
 nodist_systemdunit_DATA = contrib/systemd/leasecached.service
 CLEANFILES += contrib/systemd/leasecached.service
 
-# Without libsystemd the server cannot say when it is ready.
-if SYSTEMD
-service_type = notify
-else
-service_type = simple
-endif
-
 contrib/systemd/leasecached.service: contrib/systemd/leasecached.service.in \
     Makefile
 	$(AM_V_GEN)$(MKDIR_P) contrib/systemd && \
 	sed -e 's|@bindir[@]|$(bindir)|' \
-		-e 's|@service_type[@]|$(service_type)|' \
 		$(srcdir)/contrib/systemd/leasecached.service.in >$@.tmp && \
 	mv $@.tmp $@

@@ -32,6 +32,8 @@ src_libleasecached_a_SOURCES += \
 	src/server/maintenance.h \
 	src/server/server.c \
 	src/server/server.h \
+	src/server/systemd.c \
+	src/server/systemd.h \
 	src/server/worker.c \
 	src/server/worker.h
 

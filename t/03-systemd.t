@@ -1,10 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-3-Clause
 # 03-systemd.t - sockets that the service manager passes, and word back to it.
-#
-# LEASECACHED_SYSTEMD=0 in the environment says that the binary was built
-# without libsystemd, =1 that it was built with it.  Without that, a server
-# that doesn't use the socket it was given counts as one built without.
 
 use Leasecached;
 use Leasecached::Proc;
@@ -14,11 +10,9 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
-use Socket qw(SOCK_DGRAM MSG_DONTWAIT);
+use Socket qw(AF_UNIX PF_UNSPEC SOCK_DGRAM SOCK_STREAM MSG_DONTWAIT);
 
 plan skip_all => 'memcached has no socket activation' if is_reference;
-plan skip_all => 'built without libsystemd'
-    if ($ENV{LEASECACHED_SYSTEMD} // '') eq '0';
 
 my $dir = tmpdir();
 
@@ -111,11 +105,6 @@ answers
 		    IO::Select->new($notify)->can_read(0);
 		$told || !$srv->running
 	} 10;
-	my $uses = (join ',', listening($srv->pid)) eq "127.0.0.1 $port";
-	unless ($told || $uses || $ENV{LEASECACHED_SYSTEMD}) {
-		$srv->stop;
-		plan skip_all => 'it takes no sockets: no libsystemd?';
-	}
 
 	like($told, qr/^READY=1$/m, 'the service manager is told READY=1');
 	ok($srv->running, 'it runs') or diag($srv->err);
@@ -205,6 +194,39 @@ answers
 
 	is(answers($srv->port), 'yes',
 	    'a service manager that does not listen is no obstacle');
+}
+
+# What is passed and can't be used is no reason to listen elsewhere.
+{
+	my ($bound, $other) = IO::Socket::UNIX->socketpair(AF_UNIX,
+	    SOCK_STREAM, PF_UNSPEC);
+	my $srv = spawn({ before => passing($bound) }, as_user());
+
+	is($srv->ended, 'exit 71', 'a connected socket is refused');
+	like($srv->err, qr/descriptor 3 is no listening/, 'and named');
+}
+
+{
+	my $pass = passing(listener());
+	my $srv = spawn({
+		before => sub { $pass->(); $ENV{LISTEN_FDS} = 'many' },
+	}, as_user());
+
+	is($srv->ended, 'exit 71', 'a number that is none is refused');
+}
+
+# A name that is in no file system begins with a zero byte; "@" stands for it.
+{
+	my $name = "leasecached-notify-$$";
+	my $notify = notify_socket("\0$name");
+	my $srv = spawn({
+		env => { NOTIFY_SOCKET => "\@$name" },
+		before => passing(listener()),
+	}, as_user());
+
+	like(told($notify, qr/^READY=1$/m), qr/^READY=1$/m,
+	    'an abstract socket is told READY=1');
+	is($srv->stop, 'exit 0', 'SIGTERM ends it with 0');
 }
 
 done_testing();

@@ -67,7 +67,7 @@ world_begin(struct world *w, size_t n)
 		w->hash[i] = hash_key(item_key(w->item[i]),
 		    item_key_len(w->item[i]));
 	}
-	REQUIRE(table_init(&w->table));
+	REQUIRE(table_init(&w->table, NULL));
 }
 
 /* Whether the table knows what it should of item i. */

@@ -34,7 +34,7 @@ pool_open(struct pool *p)
 {
 	memset((void *)p, 0, sizeof(*p));
 	rig_start();
-	REQUIRE(table_init(&p->table));
+	REQUIRE(table_init(&p->table, NULL));
 	evict_init(&p->evict, &p->votes, false);
 }
 

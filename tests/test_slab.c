@@ -382,8 +382,12 @@ runs_join_again(void)
 		} else {
 			unsigned order = (unsigned)rng_below(&rng, 5);
 
-			*at = slab_pool_take(&pool, order);
+			bool whole = order == 0 && rng_one_in(&rng, 2);
+
+			*at = whole ? slab_pool_take_whole(&pool) :
+				      slab_pool_take(&pool, order);
 			REQUIRE(*at != NULL);
+			REQUIRE(!whole || slab_bytes(*at) == SLAB_UNIT);
 			REQUIRE((*at)->order == order);
 			REQUIRE(slab_index(*at) % (1u << order) == 0);
 			REQUIRE(slab_of(slab_start(*at) + slab_bytes(*at) -
@@ -397,6 +401,56 @@ runs_join_again(void)
 			slab_pool_give(&pool, run[i]);
 	slab_pool_purge(&pool, INT64_MAX / 2);
 	CHECK_EQ(atomic_load(&pool.chunks), 0);
+	slab_pool_destroy(&pool);
+}
+
+/* The first unit of a chunk is too short for some, and is left to others. */
+static void
+a_short_unit_is_left_to_others(void)
+{
+	enum { CHUNKS = 3, WHOLE = CHUNKS * (SLAB_UNITS - 1) };
+	struct slab_pool pool;
+	struct slab *run[CHUNKS * SLAB_UNITS];
+
+	slab_pool_init(&pool);
+	for (int i = 0; i < WHOLE; i++) {
+		run[i] = slab_pool_take_whole(&pool);
+		REQUIRE(run[i] != NULL);
+		CHECK_EQ(slab_bytes(run[i]), SLAB_UNIT);
+	}
+	for (int i = WHOLE; i < CHUNKS * SLAB_UNITS; i++) {
+		run[i] = slab_pool_take(&pool, 0);
+		REQUIRE(run[i] != NULL);
+		CHECK_EQ(slab_index(run[i]), 0);
+	}
+	CHECK_EQ(atomic_load(&pool.chunks), CHUNKS);
+	for (int i = 0; i < CHUNKS * SLAB_UNITS; i++)
+		slab_pool_give(&pool, run[i]);
+	slab_pool_purge(&pool, INT64_MAX / 2);
+	CHECK_EQ(atomic_load(&pool.chunks), 0);
+	slab_pool_destroy(&pool);
+}
+
+/* The last chunk may stay half empty, which a huge page never is. */
+static void
+near_the_limit_chunks_have_small_pages(void)
+{
+	enum { CHUNKS = 12, BYTES = CHUNKS * SLAB_CHUNK };
+	struct slab_pool pool;
+	struct slab *run[CHUNKS];
+
+	slab_pool_init(&pool);
+	for (int i = 0; i < CHUNKS; i++) {
+		slab_pool_expect(&pool, BYTES - i * SLAB_CHUNK, BYTES);
+		run[i] = slab_pool_take(&pool, SLAB_ORDERS - 1);
+		REQUIRE(run[i] != NULL);
+	}
+	CHECK(slab_chunk_of(run[CHUNKS - 3])->huge);
+	CHECK(!slab_chunk_of(run[CHUNKS - 2])->huge);
+	CHECK(!slab_chunk_of(run[CHUNKS - 1])->huge);
+	for (int i = 0; i < CHUNKS; i++)
+		slab_pool_give(&pool, run[i]);
+	slab_pool_purge(&pool, INT64_MAX / 2);
 	slab_pool_destroy(&pool);
 }
 
@@ -460,4 +514,6 @@ UNIT("slab", TEST(every_size_has_a_class_that_fits),
     TEST(victims_are_the_emptiest_and_hand_out_nothing),
     TEST(a_victim_that_was_emptied_is_given_back),
     TEST(a_thread_keeps_little_of_many_sizes), TEST(runs_join_again),
+    TEST(a_short_unit_is_left_to_others),
+    TEST(near_the_limit_chunks_have_small_pages),
     TEST(nothing_is_lost_in_a_long_churn), TEST(threads_share_slabs))

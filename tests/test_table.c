@@ -218,7 +218,7 @@ a_table_without_memory_is_not_made(void)
 
 	for (int64_t n = 0; n < 2; n++) {
 		fake_arena_fail_after(n);
-		CHECK(!table_init(&t));
+		CHECK(!table_init(&t, NULL));
 		fake_arena_heal();
 		table_free(&t);
 		CHECK_EQ(fake_arena_blocks(), 0);

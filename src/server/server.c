@@ -12,13 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#ifdef HAVE_LIBSYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 #include "base/hash.h"
 #include "base/log.h"
 #include "proto/command.h"
+#include "server/systemd.h"
 #include "store/arena.h"
 
 enum {
@@ -245,17 +242,19 @@ fail:
 	return NULL;
 }
 
-#ifdef HAVE_LIBSYSTEMD
 /* How many sockets the service manager passed; -1 with a line logged. */
 static int
 inherited_sockets(struct listener *ln)
 {
-	int n = sd_listen_fds(1);
+	int n = systemd_sockets();
 
+	if (n < 0)
+		log_error("LISTEN_PID and LISTEN_FDS make no sense");
 	for (int i = 0; i < n && ln->count < LISTENERS_MAX; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
+		int fd = SYSTEMD_FIRST + i;
+		bool local;
 
-		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+		if (!systemd_listens(fd, &local)) {
 			log_error("inherited descriptor %d is no listening "
 				  "stream socket",
 			    fd);
@@ -265,10 +264,7 @@ inherited_sockets(struct listener *ln)
 		ln->sock[ln->count++] = (struct listening){
 			.owner = ln,
 			.fd = fd,
-			.transport = sd_is_socket_unix(fd, SOCK_STREAM, -1,
-					 NULL, 0) > 0 ?
-			    TRANSPORT_LOCAL :
-			    TRANSPORT_TCP,
+			.transport = local ? TRANSPORT_LOCAL : TRANSPORT_TCP,
 			.inherited = true,
 		};
 	}
@@ -276,26 +272,6 @@ inherited_sockets(struct listener *ln)
 		log_info("listening on %d inherited sockets", n);
 	return n;
 }
-
-static void
-notify(const char *state)
-{
-	sd_notify(0, state);
-}
-#else
-static int
-inherited_sockets(struct listener *ln)
-{
-	(void)ln;
-	return 0;
-}
-
-static void
-notify(const char *state)
-{
-	(void)state;
-}
-#endif
 
 /* Keeps back the signals that the server acts on, or lets them through. */
 static void
@@ -432,11 +408,11 @@ server_run(struct server *sv)
 	if (started < sv->config.threads || counters == NULL ||
 	    !maintenance_start(&sv->maintenance, &sv->cache, counters))
 		goto stop;
-	notify("READY=1");
+	systemd_tell("READY=1");
 	if (sv->config.on_ready != NULL)
 		sv->config.on_ready(sv->config.settings);
 	good = event_base_dispatch(r.base) >= 0;
-	notify("STOPPING=1");
+	systemd_tell("STOPPING=1");
 stop:
 	listener_stop(&sv->listener);
 	stop_workers(sv, started, r.graceful);

@@ -15,11 +15,9 @@
 
 #include "base/attr.h"
 #include "base/pages.h"
-#include "store/slab_pool.h"
 
 enum {
 	PAGE = 4096,
-	PURGE_PART = 16,
 	WHOLE_PAGES = 14 * 1024 + 1, /* from here on jemalloc gives pages */
 };
 
@@ -48,30 +46,9 @@ lines(size_t size)
 	return MALLOCX_ALIGN(size < WHOLE_PAGES ? CACHE_LINE : PAGE);
 }
 
-/*
- * Segments of tables have the size of a unit.  They come from chunks as slabs
- * do and share huge pages, since each lookup goes to another of their lines.
- */
-static struct slab_pool segments = {
-	.lock = { PTHREAD_MUTEX_INITIALIZER, LOCK_SLAB_POOL },
-};
-
-static void *
-alloc_segment(void)
-{
-	struct slab *s = slab_pool_take(&segments, 0);
-
-	/* The first of a chunk is too short, and stays taken. */
-	if (s != NULL && slab_index(s) == 0)
-		s = slab_pool_take(&segments, 0);
-	return s != NULL ? slab_start(s) : NULL;
-}
-
 void *
 arena_alloc_lines(size_t size)
 {
-	if (size == SLAB_UNIT)
-		return alloc_segment();
 	return mallocx(size, lines(size));
 }
 
@@ -84,10 +61,7 @@ arena_free(void *p, size_t size)
 void
 arena_free_lines(void *p, size_t size)
 {
-	if (size == SLAB_UNIT)
-		slab_pool_give(&segments, slab_of(p));
-	else
-		sdallocx(p, size, lines(size));
+	sdallocx(p, size, lines(size));
 }
 
 size_t
@@ -144,9 +118,6 @@ arena_item_size(size_t size)
 void
 arena_purge(bool all)
 {
-	int64_t dirty = atomic_load(&segments.dirty);
-
-	slab_pool_purge(&segments, all ? dirty : dirty / PURGE_PART);
 	/* 4096 is MALLCTL_ARENAS_ALL; a failure leaves it to the next time. */
 	(void)mallctl(all ? "arena.4096.purge" : "arena.4096.decay", NULL, NULL,
 	    NULL, 0);

@@ -30,7 +30,8 @@ bool
 shard_init(struct shard *s, struct store *store)
 {
 	s->store = store;
-	if (!table_init(&s->table))
+	if (!table_init(&s->table,
+		store->slabs != NULL ? &store->slabs->pool : NULL))
 		return false;
 	evict_init(&s->evict, &store->votes, has_trial(s));
 	lock_init(&s->lock, LOCK_SHARD);

@@ -198,11 +198,13 @@ static enum slab_outcome
 grow(struct slabs *all, struct slab_class *c, int64_t room)
 {
 	int64_t bytes = (int64_t)SLAB_UNIT << c->order;
+	int64_t left = room - slabs_bytes(all);
 	struct slab *s;
 
 	/* Between this and the sum others may grow, too: by a slab each. */
-	if (slabs_bytes(all) + bytes > room)
+	if (bytes > left)
 		return SLAB_SHORT;
+	slab_pool_expect(&all->pool, left, room);
 	s = slab_pool_take(&all->pool, c->order);
 	if (s == NULL)
 		return SLAB_NO_MEMORY;

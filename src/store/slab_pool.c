@@ -14,7 +14,10 @@
 
 _Static_assert(sizeof(struct slab) == 32, "a chunk's header is small");
 
-enum { SMALL = 8 /* chunks that are no huge pages */ };
+enum {
+	SMALL = 8,      /* chunks that are no huge pages */
+	SHORT_MAX = 16, /* short units looked at for another */
+};
 
 static void *
 map(size_t bytes)
@@ -112,8 +115,9 @@ add_chunk(struct slab_pool *p)
 
 	if (c == NULL)
 		return false;
-	/* Of many chunks, few are not filled from end to end. */
-	if (atomic_load_explicit(&p->chunks, memory_order_relaxed) >= SMALL) {
+	/* Of many chunks, few are not filled from end to end: the last. */
+	if (atomic_load_explicit(&p->chunks, memory_order_relaxed) >= SMALL &&
+	    !atomic_load_explicit(&p->nearly_full, memory_order_relaxed)) {
 		(void)madvise(c, SLAB_CHUNK, MADV_HUGEPAGE);
 		c->huge = true;
 	}
@@ -148,6 +152,17 @@ take(struct slab_pool *p, unsigned order) REQUIRES(p->lock)
 	return s;
 }
 
+static struct slab *
+use(struct slab_pool *p, struct slab *s, unsigned order) REQUIRES(p->lock)
+{
+	s->state = SLAB_USED;
+	s->order = (uint8_t)order;
+	for (unsigned i = 0; i < 1u << order; i++)
+		s[i].back = (uint8_t)i;
+	set_dirty(p, slab_chunk_of(s), slab_index(s), 1u << order, false);
+	return s;
+}
+
 struct slab *
 slab_pool_take(struct slab_pool *p, unsigned order)
 {
@@ -155,14 +170,8 @@ slab_pool_take(struct slab_pool *p, unsigned order)
 
 	lock_take(&p->lock);
 	s = take(p, order);
-	if (s != NULL) {
-		s->state = SLAB_USED;
-		s->order = (uint8_t)order;
-		for (unsigned i = 0; i < 1u << order; i++)
-			s[i].back = (uint8_t)i;
-		set_dirty(p, slab_chunk_of(s), slab_index(s), 1u << order,
-		    false);
-	}
+	if (s != NULL)
+		use(p, s, order);
 	lock_drop(&p->lock);
 	return s;
 }
@@ -186,6 +195,43 @@ give(struct slab_pool *p, struct slab *s) REQUIRES(p->lock)
 	unit[i].state = SLAB_FREE;
 	unit[i].order = (uint8_t)k;
 	slab_push(&p->free[k], &unit[i]);
+}
+
+/* A free single unit that is no chunk's first, or NULL. */
+static struct slab *
+single(struct slab_pool *p) REQUIRES(p->lock)
+{
+	struct slab *s = p->free[0];
+
+	for (int n = 0; s != NULL && slab_index(s) == 0; n++)
+		s = n < SHORT_MAX ? s->next : NULL;
+	if (s != NULL)
+		slab_unlist(&p->free[0], s);
+	return s;
+}
+
+struct slab *
+slab_pool_take_whole(struct slab_pool *p)
+{
+	struct slab *s;
+
+	lock_take(&p->lock);
+	s = single(p);
+	if (s == NULL) {
+		struct slab *pair = take(p, 1);
+
+		/* The second is no chunk's first. */
+		if (pair != NULL) {
+			s = pair + 1;
+			s->state = pair->state = SLAB_USED;
+			pair->order = 0;
+			give(p, pair);
+		}
+	}
+	if (s != NULL)
+		use(p, s, 0);
+	lock_drop(&p->lock);
+	return s;
 }
 
 void

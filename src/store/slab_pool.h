@@ -10,7 +10,8 @@
  * other.  The first unit of a chunk is shorter by that.
  *
  * A chunk may be one huge page, which saves misses of the processor's table of
- * pages, until some of its units are given back.
+ * pages, until some of its units are given back.  Those that will not be filled
+ * from end to end are better not: slab_pool_expect().
  *
  * Free units keep their pages for a while (`dirty`): slab_pool_purge().
  *
@@ -32,6 +33,9 @@ enum {
 	SLAB_CHUNK = 2 * 1024 * 1024,
 	SLAB_UNITS = SLAB_CHUNK / SLAB_UNIT,
 	SLAB_ORDERS = 8, /* runs of 1 to SLAB_UNITS units */
+	/* This near the limit a chunk may be the last. */
+	SLAB_LAST_CHUNKS = 2,
+	SLAB_LAST_PART = 64,
 };
 
 #define SLAB_NONE UINT32_MAX
@@ -66,6 +70,7 @@ struct slab_pool {
 	struct slab *free[SLAB_ORDERS];
 	struct slab_chunk *dirty_chunks;
 
+	_Atomic bool nearly_full; /* set by slab_pool_expect() */
 	/* written under lock */
 	_Atomic int64_t chunks;
 	_Atomic int64_t dirty; /* bytes */
@@ -77,7 +82,18 @@ void slab_pool_destroy(struct slab_pool *p);
 
 /* A run of 2^order units, NULL when out of memory. */
 struct slab *slab_pool_take(struct slab_pool *p, unsigned order) MUST_USE;
+/* One unit of full length, aligned to pages. */
+struct slab *slab_pool_take_whole(struct slab_pool *p) MUST_USE;
 void slab_pool_give(struct slab_pool *p, struct slab *s);
+
+/* Tells that `room` bytes may yet be taken of the `limit` there is. */
+static inline void
+slab_pool_expect(struct slab_pool *p, int64_t room, int64_t limit)
+{
+	atomic_store_explicit(&p->nearly_full,
+	    room < SLAB_LAST_CHUNKS * SLAB_CHUNK + limit / SLAB_LAST_PART,
+	    memory_order_relaxed);
+}
 
 /* Gives pages of free units back to the system: `bytes` of them, or all. */
 void slab_pool_purge(struct slab_pool *p, int64_t bytes);

@@ -52,6 +52,8 @@
 #endif
 #endif
 
+struct slab_pool;
+
 enum {
 	TABLE_SLOTS = 7,
 	TABLE_GROUP = 8,     /* buckets of a group at least; below twice it */
@@ -80,9 +82,10 @@ struct table {
 	_Atomic uint32_t buckets; /* in use */
 	uint32_t segments;        /* with memory; there may be more without */
 	size_t items;
-	size_t chained;     /* buckets allocated for overflow */
-	size_t bytes;       /* true size of all of it */
-	bool growth_failed; /* no memory for the last bucket */
+	size_t chained;         /* buckets allocated for overflow */
+	size_t bytes;           /* true size of all of it */
+	bool growth_failed;     /* no memory for the last bucket */
+	struct slab_pool *pool; /* for segments; NULL: the arena */
 };
 
 /* Where an item is; valid until the lock is dropped or the table changed. */
@@ -98,8 +101,12 @@ struct bucket_group {
 	unsigned buckets;
 };
 
-/* False when out of memory.  table_free() expects no items. */
-bool table_init(struct table *t) MUST_USE;
+/*
+ * False when out of memory.  table_free() expects no items.  Segments have the
+ * size of a unit: those of a `pool` share huge pages with each other and with
+ * items, since each lookup goes to another of their lines.
+ */
+bool table_init(struct table *t, struct slab_pool *pool) MUST_USE;
 void table_free(struct table *t);
 
 /* The item with that key, or NULL. */

@@ -16,21 +16,45 @@
 #include "base/hash.h"
 #include "base/pages.h"
 #include "store/arena.h"
+#include "store/slab_pool.h"
 #include "store/table_bucket.h"
+
+_Static_assert(TABLE_SEGMENT * sizeof(struct bucket) == SLAB_UNIT,
+    "a segment is a unit");
 
 enum {
 	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
 	/* A bucket more whenever there are more than 17 items to 3. */
-	FULL_ITEMS = 17,
-	FULL_BUCKETS = 3,
+	FULL_ITEMS = 6,
+	FULL_BUCKETS = 1,
 	/* One less whenever there are fewer than 21 items to 4. */
-	SPARE_ITEMS = 21,
-	SPARE_BUCKETS = 4,
+	SPARE_ITEMS = 11,
+	SPARE_BUCKETS = 2,
 	PLAN_BUCKETS = 2 * TABLE_GROUP,
 	PLAN_ENTRIES = 160, /* more are rare: memory is allocated for them */
 };
 
 /* Segments. */
+
+static void *
+alloc_segment(struct table *t)
+{
+	struct slab *s;
+
+	if (t->pool == NULL)
+		return arena_alloc_lines(SEGMENT_BYTES);
+	s = slab_pool_take_whole(t->pool);
+	return s != NULL ? slab_start(s) : NULL;
+}
+
+static void
+free_segment(struct table *t, struct bucket *b)
+{
+	if (t->pool == NULL)
+		arena_free_lines(b, SEGMENT_BYTES);
+	else
+		slab_pool_give(t->pool, slab_of(b));
+}
 
 static bool
 add_segment(struct table *t)
@@ -52,7 +76,7 @@ add_segment(struct table *t)
 	}
 	b = d[segment ^ (uint32_t)1 << k];
 	if (b == NULL) {
-		b = arena_alloc_lines(SEGMENT_BYTES);
+		b = alloc_segment(t);
 		if (b == NULL)
 			return false;
 		memset((void *)b, 0, SEGMENT_BYTES);
@@ -78,9 +102,10 @@ drop_segment(struct table *t)
 }
 
 bool
-table_init(struct table *t)
+table_init(struct table *t, struct slab_pool *pool)
 {
 	memset((void *)t, 0, sizeof(*t));
+	t->pool = pool;
 	if (!add_segment(t)) {
 		table_free(t);
 		return false;
@@ -100,7 +125,7 @@ table_free(struct table *t)
 			continue;
 		for (uint32_t i = 0; i < (uint32_t)1 << k; i++)
 			if (d[i] != NULL)
-				arena_free_lines(d[i], SEGMENT_BYTES);
+				free_segment(t, d[i]);
 		arena_free(d, sizeof(*d) << k);
 		atomic_store(&t->directory[k], NULL);
 	}
@@ -289,10 +314,12 @@ write_plan(struct table *t, struct plan *p, struct bucket **spare)
 {
 	for (unsigned n = 0; n < p->group.buckets; n++) {
 		struct bucket *b = bucket_of(t, &p->group, n);
+		const struct line *l = &p->line[n];
 
+#pragma GCC unroll 7
 		for (int i = 0; i < TABLE_SLOTS; i++)
-			store(&b->slot[i], p->line[n].slot[i]);
-		store(&b->notes, p->line[n].notes);
+			store(&b->slot[i], l->slot[i]);
+		store(&b->notes, l->notes);
 	}
 	write_chain(p, bucket_of(t, &p->group, 0), spare);
 }
@@ -308,14 +335,13 @@ struct change {
 static void
 plan_bucket(const struct change *c, struct plan *plan, const struct bucket *b)
 {
-	uint64_t notes = load(&b->notes);
+	uint64_t notes = load(&b->notes), levels = notes;
 	int n = notes & NOTE_CHAINED ? CHAIN_SLOT : TABLE_SLOTS;
 	uint32_t bit = (uint32_t)1 << c->from[0].shift;
 
-	for (int i = 0; i < n; i++) {
-		struct entry e = { load(&b->slot[i]),
-			(uint8_t)(notes >> 8 * i) };
-		struct item *it = item_in(e.word);
+	for (int i = 0; i < n; i++, levels >>= 8) {
+		struct entry e = { load(&b->slot[i]), (uint8_t)levels };
+		struct item *it;
 
 		if (e.word == 0)
 			continue;
@@ -323,6 +349,7 @@ plan_bucket(const struct change *c, struct plan *plan, const struct bucket *b)
 			plan_item(plan, e);
 			continue;
 		}
+		it = item_in(e.word);
 		plan_item(hash_key(item_key(it), item_key_len(it)) & bit ?
 			&plan[1] :
 			&plan[0],
