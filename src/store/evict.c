@@ -13,8 +13,9 @@
 #include "store/arena.h"
 
 enum {
-	FRACTION = 64, /* 1 / FRACTION of the items goes in a round */
-	LOOK = 64,     /* buckets at a time under the lock */
+	FRACTION = 64,       /* 1 / FRACTION of the items goes in a round */
+	DICE_STEP = 1664525, /* W. Press et al., Numerical Recipes */
+	LOOK = 64,           /* buckets at a time under the lock */
 	LEVELS = 256,
 
 	GHOSTS_MIN = 64,
@@ -337,7 +338,7 @@ choose_floor(struct evict *e, uint32_t goal)
 static void
 go_round(struct evict *e, const struct table *t, size_t bytes)
 {
-	e->hand = 0;
+	e->hand = e->step = 0;
 	if (e->stuck)
 		return;
 	fit_ghosts(e, t->items, bytes);
@@ -350,16 +351,31 @@ go_round(struct evict *e, const struct table *t, size_t bytes)
 	choose_floor(e, (uint32_t)(t->items / FRACTION) + 1);
 }
 
+/*
+ * The slots whose level is below the floor, free ones among them: a bit in each
+ * byte.  Every other byte has room for a borrow: in steps of 16 bits, 256 +
+ * level - floor is at least 256 unless the level is below.
+ */
+static uint64_t
+below_floor(const struct evict *e, const struct bucket *b)
+{
+	const uint64_t even = 0x00ff00ff00ff00ff, carry = 0x0100010001000100;
+	uint64_t floor = 0x0001000100010001 * (uint64_t)e->floor;
+	uint64_t levels = slot_levels(b);
+	uint64_t low = ~((levels & even) + carry - floor) & carry;
+	uint64_t high = ~((levels >> 8 & even) + carry - floor) & carry;
+
+	return (low >> 8 | high) & (((uint64_t)1 << 8 * TABLE_SLOTS) - 1);
+}
+
 static bool
 pick_from(const struct evict *e, struct bucket *b, struct place *at)
 {
 	for (; b != NULL; b = table_next(b))
-		for (int i = 0; i < TABLE_SLOTS; i++) {
-			struct item *it;
+		for (uint64_t m = below_floor(e, b); m != 0; m &= m - 1) {
+			int i = __builtin_ctzll(m) / 8;
+			struct item *it = slot_item(b, i);
 
-			if (slot_level(b, i) >= e->floor)
-				continue;
-			it = slot_item(b, i);
 			if (it == NULL || item_is_held(it))
 				continue;
 			*at = (struct place){ b, i };
@@ -368,35 +384,55 @@ pick_from(const struct evict *e, struct bucket *b, struct place *at)
 	return false;
 }
 
-/* What stays sinks. */
+/* What stays sinks.  (A free slot's level is 0, and so is that of a chain.) */
 static void
 sink(struct evict *e, struct bucket *b)
 {
-	for (; b != NULL; b = table_next(b))
-		for (int i = 0; i < TABLE_SLOTS; i++) {
-			uint8_t from = slot_level(b, i), to;
+	const uint64_t ones = 0x0001010101010101;
 
-			if (from < e->floor || slot_item(b, i) == NULL)
-				continue;
-			to = weigh_sunken(e->way, from, e->floor, roll(e));
-			if (to == from)
-				continue;
+	for (; b != NULL; b = table_next(b)) {
+		uint64_t levels = slot_levels(b), sunk = levels;
+		uint32_t dice = roll(e);
+
+		for (uint64_t m = below_floor(e, b) ^ ones; m != 0;
+		     m &= m - 1) {
+			int at = __builtin_ctzll(m);
+			uint8_t from = (uint8_t)(levels >> at), to;
+
+			to = weigh_sunken(e->way, from, e->floor, dice);
+			dice = dice * DICE_STEP + 1;
 			count_moved(e, from, to);
-			slot_set_level((struct place){ b, i }, to);
+			sunk ^= (uint64_t)(from ^ to) << at;
 		}
+		slots_set_levels(b, sunk);
+	}
+}
+
+/* (They are far apart, in as many rows of lines.) */
+static void
+prefetch_group(struct table *t, uint32_t group)
+{
+	struct bucket_group g = table_group(t, group);
+
+	for (unsigned n = 0; n < g.buckets; n++)
+		__builtin_prefetch(table_group_bucket(t, &g, n));
 }
 
 /*
- * The hand leaves a bucket that had nothing to give.  True after a round like
- * that when there is nothing at all: those below the floor are held.
+ * The hand leaves a group that has nothing more to give.  True after a round
+ * without a victim when there is nothing at all: those below the floor are
+ * held.
  */
 static bool
-move_on(struct evict *e, struct table *t)
+move_on(struct evict *e, struct table *t, const struct bucket_group *g)
 {
-	if (!e->raised)
-		sink(e, table_bucket(t, e->hand));
+	for (unsigned n = 0; n < g->buckets && !e->raised; n++)
+		sink(e, table_group_bucket(t, g, n));
 	e->hand++;
-	if (++e->fruitless < table_buckets(t))
+	e->step = 0;
+	if (e->hand < table_groups(t))
+		prefetch_group(t, e->hand);
+	if (++e->fruitless < table_groups(t))
 		return false;
 	e->fruitless = 0;
 	if (e->floor >= LEVELS || e->goal >= t->items) {
@@ -413,16 +449,21 @@ evict_pick(struct evict *e, struct table *t, size_t bytes, struct place *at)
 {
 	if (t->items == 0 || e->exhausted)
 		return EVICT_NOTHING;
-	for (int looked = 0; looked < LOOK; looked++) {
-		if (e->hand >= table_buckets(t) || e->floor == 0)
+	for (unsigned looked = 0; looked < LOOK;) {
+		struct bucket_group g;
+
+		if (e->hand >= table_groups(t) || e->floor == 0)
 			go_round(e, t, bytes);
+		g = table_group(t, e->hand);
 		/* The hand stays until its bucket has nothing more to give. */
-		if (pick_from(e, table_bucket(t, e->hand), at)) {
-			e->fruitless = 0;
-			e->stuck = false;
-			return EVICT_PICKED;
-		}
-		if (move_on(e, t))
+		for (; e->step < g.buckets; e->step++, looked++)
+			if (pick_from(e, table_group_bucket(t, &g, e->step),
+				at)) {
+				e->fruitless = 0;
+				e->stuck = false;
+				return EVICT_PICKED;
+			}
+		if (move_on(e, t, &g))
 			return EVICT_NOTHING;
 	}
 	return EVICT_LOOK_ON;

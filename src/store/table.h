@@ -205,6 +205,20 @@ slot_level(const struct bucket *b, int slot)
 	    8 * slot);
 }
 
+/* Those of all slots, a byte each, the first the lowest; above them is more. */
+static inline uint64_t
+slot_levels(const struct bucket *b)
+{
+	return atomic_load_explicit(&b->notes, memory_order_relaxed);
+}
+
 void slot_set_level(struct place at, uint8_t level);
+
+/* Sets them all; what is above them, and must be as it was, stays. */
+static inline void
+slots_set_levels(struct bucket *b, uint64_t levels)
+{
+	atomic_store_explicit(&b->notes, levels, memory_order_relaxed);
+}
 
 #endif

@@ -24,10 +24,10 @@ _Static_assert(TABLE_SEGMENT * sizeof(struct bucket) == SLAB_UNIT,
 
 enum {
 	SEGMENT_BYTES = TABLE_SEGMENT * (int)sizeof(struct bucket),
-	/* A bucket more whenever there are more than 17 items to 3. */
+	/* A bucket more whenever there are more than 6 items to one. */
 	FULL_ITEMS = 6,
 	FULL_BUCKETS = 1,
-	/* One less whenever there are fewer than 21 items to 4. */
+	/* One less whenever there are fewer than 11 items to 2. */
 	SPARE_ITEMS = 11,
 	SPARE_BUCKETS = 2,
 	PLAN_BUCKETS = 2 * TABLE_GROUP,
