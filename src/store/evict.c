@@ -21,7 +21,7 @@ enum {
 	GHOSTS_MIN = 64,
 	GHOSTS_MAX = 1 << 19,
 	GHOSTS_ITEM = 4,   /* at most, to an item */
-	GHOST_BYTES = 256, /* of items, to a ghost */
+	GHOST_BYTES = 512, /* of items, to a ghost */
 	GHOST_HITS = 15,   /* low bits of a ghost */
 	GHOST_KEEPS = 4,   /* times that one of more hits stays, once */
 	LOAD_PART = 64,    /* what one load counts for in the mean */
@@ -338,7 +338,7 @@ choose_floor(struct evict *e, uint32_t goal)
 static void
 go_round(struct evict *e, const struct table *t, size_t bytes)
 {
-	e->hand = e->step = 0;
+	e->hand = 0;
 	if (e->stuck)
 		return;
 	fit_ghosts(e, t->items, bytes);
@@ -408,31 +408,29 @@ sink(struct evict *e, struct bucket *b)
 	}
 }
 
-/* (They are far apart, in as many rows of lines.) */
+/* All of the group, if this is its last bucket. */
 static void
-prefetch_group(struct table *t, uint32_t group)
+sink_group(struct evict *e, struct table *t)
 {
-	struct bucket_group g = table_group(t, group);
+	struct bucket_group g = table_group(t, e->hand);
 
+	if (e->hand >> g.shift != g.buckets - 1)
+		return;
 	for (unsigned n = 0; n < g.buckets; n++)
-		__builtin_prefetch(table_group_bucket(t, &g, n));
+		sink(e, table_group_bucket(t, &g, n));
 }
 
 /*
- * The hand leaves a group that has nothing more to give.  True after a round
- * without a victim when there is nothing at all: those below the floor are
- * held.
+ * The hand leaves a bucket that had nothing to give.  True after a round like
+ * that when there is nothing at all: those below the floor are held.
  */
 static bool
-move_on(struct evict *e, struct table *t, const struct bucket_group *g)
+move_on(struct evict *e, struct table *t)
 {
-	for (unsigned n = 0; n < g->buckets && !e->raised; n++)
-		sink(e, table_group_bucket(t, g, n));
+	if (!e->raised)
+		sink_group(e, t);
 	e->hand++;
-	e->step = 0;
-	if (e->hand < table_groups(t))
-		prefetch_group(t, e->hand);
-	if (++e->fruitless < table_groups(t))
+	if (++e->fruitless < table_buckets(t))
 		return false;
 	e->fruitless = 0;
 	if (e->floor >= LEVELS || e->goal >= t->items) {
@@ -449,21 +447,16 @@ evict_pick(struct evict *e, struct table *t, size_t bytes, struct place *at)
 {
 	if (t->items == 0 || e->exhausted)
 		return EVICT_NOTHING;
-	for (unsigned looked = 0; looked < LOOK;) {
-		struct bucket_group g;
-
-		if (e->hand >= table_groups(t) || e->floor == 0)
+	for (int looked = 0; looked < LOOK; looked++) {
+		if (e->hand >= table_buckets(t) || e->floor == 0)
 			go_round(e, t, bytes);
-		g = table_group(t, e->hand);
 		/* The hand stays until its bucket has nothing more to give. */
-		for (; e->step < g.buckets; e->step++, looked++)
-			if (pick_from(e, table_group_bucket(t, &g, e->step),
-				at)) {
-				e->fruitless = 0;
-				e->stuck = false;
-				return EVICT_PICKED;
-			}
-		if (move_on(e, t, &g))
+		if (pick_from(e, table_bucket(t, e->hand), at)) {
+			e->fruitless = 0;
+			e->stuck = false;
+			return EVICT_PICKED;
+		}
+		if (move_on(e, t))
 			return EVICT_NOTHING;
 	}
 	return EVICT_LOOK_ON;

@@ -7,8 +7,9 @@
  * word.  A hand goes around the table: it takes the items below a floor, and
  * lets all others sink a bit.  The floor is chosen anew for each round, so that
  * one item of 64 lies below it; a count for each level tells where that is.
- * The hand reads buckets and touches no item that stays.  It goes from group to
- * group, since items move within theirs: none is met twice in a round.
+ * The hand reads buckets in order and touches no item that stays.  Those of a
+ * group sink together, once it has passed the last of its buckets: items move
+ * within their group, and would sink twice or go if each bucket sank by itself.
  *
  * What was evicted leaves a ghost: two bytes in a table beside, with a few bits
  * of its hash and its count of hits.  An item that comes back begins with that
@@ -42,9 +43,8 @@ struct evict {
 	uint32_t mean_load; /* 1/256 ms; 0: no load was timed yet */
 	uint16_t floor;     /* levels below go in this round; 0: no round yet */
 	uint32_t goal;      /* items that were to be below */
-	uint32_t hand;      /* group to look at next */
-	uint32_t step;      /* bucket of it */
-	uint32_t fruitless; /* groups looked at since the last victim */
+	uint32_t hand;      /* bucket to look at next */
+	uint32_t fruitless; /* buckets looked at since the last victim */
 	uint32_t dice;
 	bool raised;    /* those below were held: the floor was lifted */
 	bool stuck;     /* ... and there was no victim since */
