@@ -5,10 +5,13 @@
 
 bin_PROGRAMS += leasecached
 leasecached_SOURCES = src/main.c
+leasecached_CFLAGS = $(AM_CFLAGS) $(LTO_CFLAGS)
+leasecached_LDFLAGS = $(AM_LDFLAGS) $(LTO_LDFLAGS)
 leasecached_LDADD = $(leasecached_libs)
 
 noinst_LIBRARIES += src/libleasecached.a
 src_libleasecached_a_SOURCES =
+src_libleasecached_a_CFLAGS = $(AM_CFLAGS) $(LTO_CFLAGS)
 
 src_libleasecached_a_SOURCES += \
 	src/option.c \
