@@ -6,6 +6,7 @@
 use Leasecached;
 use Leasecached::Lease;
 use Leasecached::Proc qw(free_port tmpdir);
+use IO::Socket::UNIX ();
 use Leasecached::Suite ();
 use POSIX ();
 
@@ -368,7 +369,7 @@ SKIP: {
 		my $gone;
 		until_true {
 			$gone = waitpid($pid, POSIX::WNOHANG()) != 0;
-			$gone || -S "$dir/pool";
+			$gone || IO::Socket::UNIX->new("$dir/pool");
 		};
 		last unless $gone;
 		undef $pid;
